@@ -1,0 +1,89 @@
+"""Look at a movie once: shots, faces, tracks."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.faces.detect import FaceFinder, FaceLandmarker, scaled
+from lipdub.faces.shots import CutDetector
+from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
+from lipdub.media.frames import read_frames, upright_image
+from lipdub.media.probe import VideoInfo
+from lipdub.progress import Progress, Step, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a movie shows; knows nothing of the dub.
+
+    Attributes:
+        pts: [N] int64, of all frames looked at, in presentation order.
+        shots: pts of the first frame of each shot.
+        tracks: faces, each through one shot, several at a time.
+    """
+
+    pts: npt.NDArray[np.int64]
+    shots: tuple[int, ...]
+    tracks: tuple[Track, ...]
+
+
+def analyse(
+    info: VideoInfo,
+    landmarker: FaceLandmarker,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    still_length: Fraction | None = None,
+    progress: Progress = silent,
+) -> Analysis:
+    """Find shots and faces between two times (seconds as a player shows them).
+
+    Args:
+        info: the movie.
+        landmarker: what finds faces.
+        start, end: only frames from start up to end are looked at.
+        still_length: seconds for which a still picture is shown.
+        progress: told after every frame.
+
+    Raises:
+        MediaError: nothing can be decoded.
+    """
+    frames = read_frames(info, start, end, still_length)
+    return analyse_frames(frames, info, landmarker, _expected_frames(info, start, end), progress)
+
+
+def analyse_frames(
+    frames: Iterable[av.VideoFrame],
+    info: VideoInfo,
+    landmarker: FaceLandmarker,
+    total: int | None = None,
+    progress: Progress = silent,
+) -> Analysis:
+    """Find shots and faces in frames given in presentation order."""
+    find, is_cut = FaceFinder(landmarker), CutDetector()
+    tracker = Tracker(max_gap=round(Fraction(BRIDGED_SECONDS) / info.time_base))
+    times: list[int] = []
+    shots: list[int] = []
+    for frame in frames:
+        image = upright_image(frame, info)
+        cut = is_cut(image)
+        factor = info.geometry.upright_size[1] / image.shape[0]
+        faces = [scaled(face, factor) for face in find(image, float(info.seconds(frame.pts)), cut)]
+        tracker.add(frame.pts, faces, cut)
+        times.append(frame.pts)
+        shots += [frame.pts] if cut else []
+        progress(Step("analyse", len(times), total))
+    pts = np.array(times, dtype=np.int64)
+    tracks = tuple(finish_track(t, pts, float(info.time_base)) for t in tracker.finish())
+    return Analysis(pts, tuple(shots), tracks)
+
+
+def _expected_frames(info: VideoInfo, start: Fraction | None, end: Fraction | None) -> int | None:
+    if info.frames is None or info.duration is None:
+        return info.frames
+    stop = min(end, info.duration) if end is not None else info.duration
+    share = max(stop - (start or 0), Fraction(0)) / info.duration
+    return max(1, round(info.frames * share))

@@ -1,0 +1,122 @@
+"""From faces in single frames to tracks: one face through one shot."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.faces.crop import Box, lip_aperture, smooth
+from lipdub.faces.detect import SAME_FACE_IOU, Face, overlap
+
+BRIDGED_SECONDS = 0.4
+"""A face that is gone for no longer than this, within a shot, is taken to be where it would have been."""
+SMOOTHING_SECONDS = 0.06
+"""Sigma of the Gaussian over box positions: about the five frames (at 25 fps) of the published tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One face in consecutive frames of one shot.
+
+    Attributes:
+        id: number of the face.
+        shot: number of the shot.
+        pts: [n] int64, ascending.
+        boxes: [n, 4], in the training framing, pixels of the upright picture.
+        apertures: [n], lip aperture in the source; NaN where the face was not seen but bridged.
+    """
+
+    id: int
+    shot: int
+    pts: npt.NDArray[np.int64]
+    boxes: Box
+    apertures: npt.NDArray[np.float64]
+
+    @property
+    def weight(self) -> float:
+        """Area of the face times the number of its frames: how much of the shot it is."""
+        return float(np.prod(self.boxes[:, 2:], axis=1).sum())
+
+
+@dataclass(slots=True)
+class _Open:
+    """A track that may still go on."""
+
+    id: int
+    shot: int
+    pts: list[int] = field(default_factory=list)
+    boxes: list[Box] = field(default_factory=list)
+    apertures: list[float] = field(default_factory=list)
+
+
+class Tracker:
+    """Join faces of consecutive frames into tracks; a cut ends all of them.
+
+    Args:
+        max_gap: pts for which a face may be gone.
+    """
+
+    def __init__(self, max_gap: int) -> None:
+        self._max_gap = max_gap
+        self._open: list[_Open] = []
+        self._closed: list[_Open] = []
+        self._shot = -1
+        self._count = 0
+
+    def add(self, pts: int, faces: Sequence[Face], cut: bool) -> None:
+        """Take the faces of the next frame."""
+        if cut:
+            self._shot += 1
+            self._close(lambda track: True)
+        self._close(lambda track: pts - track.pts[-1] > self._max_gap)
+        free = list(self._open)
+        for face in sorted(faces, key=lambda f: -f.box[3]):
+            track = max(free, key=lambda t: overlap(t.boxes[-1], face.box), default=None)
+            if track is None or overlap(track.boxes[-1], face.box) < SAME_FACE_IOU:
+                track = self._start()
+            else:
+                free.remove(track)
+            track.pts.append(pts)
+            track.boxes.append(face.box)
+            track.apertures.append(lip_aperture(face.landmarks))
+
+    def finish(self) -> list[_Open]:
+        """All tracks, in the order in which they began."""
+        self._close(lambda track: True)
+        return sorted(self._closed, key=lambda t: t.id)
+
+    def _start(self) -> _Open:
+        track = _Open(self._count, self._shot)
+        self._count += 1
+        self._open.append(track)
+        return track
+
+    def _close(self, done: Callable[[_Open], bool]) -> None:
+        self._closed += [t for t in self._open if done(t)]
+        self._open = [t for t in self._open if not done(t)]
+
+
+def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: float) -> Track:
+    """Bridge a track's gaps and smooth its boxes.
+
+    Args:
+        track: the faces that were found.
+        frame_pts: [N], pts of all frames of the movie that were looked at.
+        time_base: seconds a tick.
+    """
+    low, high = np.searchsorted(frame_pts, [track.pts[0], track.pts[-1]])
+    pts = frame_pts[low : high + 1]
+    found = np.array(track.pts)
+    boxes = np.stack([np.interp(pts, found, column) for column in np.array(track.boxes).T], axis=1)
+    apertures = np.full(len(pts), np.nan)
+    apertures[np.searchsorted(pts, found)] = track.apertures
+    boxes = smooth_boxes(boxes, pts * time_base)
+    return Track(track.id, track.shot, pts, boxes, apertures)
+
+
+def smooth_boxes(boxes: Box, seconds: npt.NDArray[np.float64]) -> Box:
+    """Smooth boxes [n, 4] by their centres and sizes, without lag."""
+    centres = np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
+    steady = smooth(centres, seconds, SMOOTHING_SECONDS)
+    return np.column_stack([steady[:, :2] - steady[:, 2:] / 2, steady[:, 2:]])

@@ -1,0 +1,1 @@
+"""Pictures, sound and containers: everything that touches PyAV or ffmpeg."""

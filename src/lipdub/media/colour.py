@@ -1,0 +1,168 @@
+"""From a stream's own samples to RGB and back, for one region of a picture.
+
+Only differences go back: the colour matrix is linear, so adding the matrix times a difference in
+RGB changes Y'CbCr by exactly that difference, and samples that have no RGB (out of gamut) keep what
+makes them so. A difference of zero changes nothing, bit for bit.
+
+Source of the matrices and ranges: ITU-T H.273, equations 28 to 40 and table 4.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.media.planes import Layout, Plane
+from lipdub.media.probe import Colour
+
+Rgb: TypeAlias = npt.NDArray[np.float32]
+"""[H, W, 3], nominally in [0, 1], not clipped."""
+
+# H.273 code: (K_R, K_B)
+LUMA_WEIGHTS = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
+UNSPECIFIED = 2
+BT709, BT601 = 1, 6
+FULL_RANGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of luma samples, aligned to the chroma grid: rows top…bottom, columns left…right."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in luma samples."""
+        return self.right - self.left, self.bottom - self.top
+
+    @classmethod
+    def around(cls, points: npt.NDArray[np.float64], width: int, height: int, form: Layout) -> "Region":
+        """The smallest aligned region of a `width`×`height` picture that holds all points [N, 2]."""
+        low, high = np.floor(points.min(axis=0)).astype(int), np.ceil(points.max(axis=0)).astype(int) + 1
+        left, top = np.maximum(low, 0) // (form.sub_x, form.sub_y) * (form.sub_x, form.sub_y)
+        right = min(-(-int(high[0]) // form.sub_x) * form.sub_x, width)
+        bottom = min(-(-int(high[1]) // form.sub_y) * form.sub_y, height)
+        return cls(int(left), int(top), max(right, int(left)), max(bottom, int(top)))
+
+    def luma(self) -> tuple[slice, slice]:
+        """Index of the region in a luma plane."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def chroma(self, form: Layout) -> tuple[slice, slice]:
+        """Index of the region in a chroma plane."""
+        return (
+            slice(self.top // form.sub_y, -(-self.bottom // form.sub_y)),
+            slice(self.left // form.sub_x, -(-self.right // form.sub_x)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ColourModel:
+    """How one stream turns RGB into its samples.
+
+    Attributes:
+        form: the planar layout.
+        forward: 3×3 matrix from RGB in [0, 1] to Y in [0, 1], Cb and Cr in [−0.5, 0.5].
+        scale: code values for one unit of each component.
+        offset: code value of zero of each component.
+    """
+
+    form: Layout
+    forward: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    offset: npt.NDArray[np.float64]
+
+    def to_rgb(self, planes: list[Plane], region: Region) -> Rgb:
+        """RGB of a region, [h, w, 3]; values outside [0, 1] are colours that have no RGB."""
+        width, height = region.size
+        parts = [planes[0][region.luma()].astype(np.float32)]
+        for plane in planes[1:]:
+            samples = plane[region.chroma(self.form)].astype(np.float32)
+            parts.append(_upsample(samples, width, height, self.form))
+        values = (np.stack(parts, axis=-1) - self.offset[: len(parts)]) / self.scale[: len(parts)]
+        if self.form.grey:
+            return np.repeat(values, 3, axis=-1).astype(np.float32)
+        return (values @ np.linalg.inv(self.forward).T).astype(np.float32)
+
+    def add(self, planes: list[Plane], region: Region, difference: Rgb) -> None:
+        """Add a difference in RGB [h, w, 3] to a region of the planes, in place, rounding once."""
+        change = (difference @ self.forward.T) * self.scale
+        _add(planes[0][region.luma()], change[..., 0], self.form.bits)
+        for channel, plane in enumerate(planes[1:], start=1):
+            target = plane[region.chroma(self.form)]
+            _add(target, _downsample(change[..., channel], target.shape, self.form), self.form.bits)
+
+
+def colour_model(form: Layout, colour: Colour, height: int) -> ColourModel:
+    """The colour model of a stream.
+
+    An unspecified matrix is taken as players take it: BT.709 from 720 lines up, BT.601 below.
+    """
+    peak = 2**form.bits - 1
+    if form.rgb:  # planes are G, B, R, full range
+        swap = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
+        return ColourModel(form, swap, np.full(3, float(peak)), np.zeros(3))
+    code = colour.matrix if colour.matrix != UNSPECIFIED else (BT709 if height >= 720 else BT601)
+    forward = _luma_chroma(*LUMA_WEIGHTS.get(code, LUMA_WEIGHTS[BT709]))
+    step = 2 ** (form.bits - 8)
+    middle = 128 * step
+    if form.full or colour.range == FULL_RANGE:
+        return ColourModel(form, forward, np.full(3, float(peak)), np.array([0.0, middle, middle]))
+    return ColourModel(
+        form, forward, np.array([219.0, 224, 224]) * step, np.array([16.0 * step, middle, middle])
+    )
+
+
+def _luma_chroma(k_r: float, k_b: float) -> npt.NDArray[np.float64]:
+    luma = np.array([k_r, 1 - k_r - k_b, k_b])
+    blue = (np.array([0, 0, 1.0]) - luma) / (2 * (1 - k_b))
+    red = (np.array([1.0, 0, 0]) - luma) / (2 * (1 - k_r))
+    return np.stack([luma, blue, red])
+
+
+def _add(target: Plane, change: npt.NDArray[np.floating], bits: int) -> None:
+    target[:] = np.clip(np.rint(target + change), 0, 2**bits - 1).astype(target.dtype)
+
+
+# Chroma samples of subsampled video lie on the left one of their luma samples and, in 4:2:0, half-way
+# between two rows (H.273 chroma sample location type 0, what nearly all video uses).
+
+
+def _upsample(
+    samples: npt.NDArray[np.float32], width: int, height: int, form: Layout
+) -> npt.NDArray[np.float32]:
+    if form.sub_x == form.sub_y == 1:
+        return samples
+    matrix = np.array([[1 / form.sub_x, 0, 0], [0, 1 / form.sub_y, (1 / form.sub_y - 1) / 2]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(samples, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, dtype=np.float32)
+
+
+def _downsample(
+    change: npt.NDArray[np.float64], shape: tuple[int, ...], form: Layout
+) -> npt.NDArray[np.floating]:
+    if form.sub_x > 1:
+        taps = np.bartlett(2 * form.sub_x + 1)[1:-1] / form.sub_x
+        change = cv2.sepFilter2D(change, -1, taps, np.ones(1), borderType=cv2.BORDER_REPLICATE)[
+            :, :: form.sub_x
+        ]
+    if form.sub_y > 1:
+        missing = shape[0] * form.sub_y - change.shape[0]
+        change = np.pad(change, ((0, missing), (0, 0)), mode="edge")
+        change = change.reshape(shape[0], form.sub_y, -1).mean(axis=1)
+    return change

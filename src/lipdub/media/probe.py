@@ -1,0 +1,272 @@
+"""What a movie or a sound file is made of, read once and kept as plain data."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.stream
+
+from lipdub.errors import MediaError
+from lipdub.media.geometry import Geometry
+
+STILL_FORMATS = frozenset(
+    {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "ppm_pipe"}
+)
+STILL_RATE = Fraction(25)
+"""A picture that becomes a movie gets the frame rate the network was trained at."""
+
+# Containers without an absolute timeline: their first timestamp is what a player shows as time 0.
+FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """Colour tags as the numbers of ITU-T H.273; 2 (or 0 for `range`) is *unspecified*."""
+
+    range: int = 0
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of a container, as much as is needed to carry it over."""
+
+    index: int
+    kind: str
+    codec: str | None
+    cover: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """The first picture stream of a movie and what surrounds it.
+
+    Attributes:
+        path: the file.
+        container: libavformat's name of the format, for example ``mov,mp4,m4a,3gp,3g2,mj2``.
+        index: index of the picture stream in the container.
+        ordinal: how many picture streams come before it (ffmpeg's ``0:v:ordinal``).
+        codec, profile, pix_fmt: as libavcodec names them.
+        geometry: coded size, sample aspect, rotation.
+        time_base: unit of presentation times (pts), in seconds.
+        rate: average frame rate in frames per second.
+        start: pts of the first frame.
+        duration: seconds from the first frame to the end of the last, if the container knows.
+        frames: number of frames, estimated if the container does not say; None if unknown.
+        colour: colour tags.
+        interlaced: whether the first frame is interlaced.
+        bit_rate: bits a second of the stream, if known.
+        origin: the time, in the container's own clock, that a player shows as 0 seconds.
+        still: the file is a single picture.
+        streams: all streams of the container.
+    """
+
+    path: Path
+    container: str
+    index: int
+    ordinal: int
+    codec: str
+    profile: str | None
+    pix_fmt: str
+    geometry: Geometry
+    time_base: Fraction
+    rate: Fraction
+    start: int
+    duration: Fraction | None
+    frames: int | None
+    colour: Colour
+    interlaced: bool
+    bit_rate: int | None
+    origin: Fraction
+    still: bool
+    streams: tuple[Stream, ...]
+
+    def seconds(self, pts: int) -> Fraction:
+        """The time a player shows for a frame with this pts, in seconds, exactly."""
+        return pts * self.time_base - self.origin
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """The first sound stream of a file.
+
+    Attributes:
+        path: the file.
+        codec: as libavcodec names it.
+        rate: samples a second.
+        channels, layout: their number and arrangement.
+        bits: of a decoded sample.
+        origin: the time, in the container's own clock, that a player shows as 0 seconds.
+    """
+
+    path: Path
+    codec: str
+    rate: int
+    channels: int
+    layout: str
+    bits: int
+    origin: Fraction
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a media file for reading; errors of libavformat become `MediaError`."""
+    if not path.exists():
+        raise MediaError(f"{path}: there is no such file; check the path.")
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder, not a media file.")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path} is empty; was the copy interrupted?")
+    try:
+        container = av.open(_as_file(path))
+    except (av.error.FFmpegError, OSError) as exc:
+        raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
+    try:
+        yield container
+    except av.error.FFmpegError as exc:
+        raise MediaError(f"{path} is damaged and cannot be decoded further ({_reason(exc)}).") from exc
+    finally:
+        container.close()
+
+
+def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
+    """Read what the movie's picture is; the first frame is decoded to be sure that it can be.
+
+    Raises:
+        MediaError: no such file, not a movie, no picture stream, nothing that decodes.
+    """
+    path = Path(path)
+    with opened(path) as container:
+        videos = [s for s in container.streams.video if not _is_cover(s)]
+        still = container.format.name in STILL_FORMATS
+        if not videos:
+            raise MediaError(f"{path} has no picture stream; give a movie or an image.")
+        stream = videos[0]
+        frame = _first_frame(container, stream, path)
+        time_base = 1 / STILL_RATE if still else _time_base(stream)
+        rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
+        duration = None if still else _duration(container, stream)
+        return VideoInfo(
+            path=path,
+            container=container.format.name,
+            index=stream.index,
+            ordinal=list(container.streams.video).index(stream),
+            codec=stream.codec_context.codec.canonical_name,
+            profile=stream.profile,
+            pix_fmt=frame.format.name,
+            geometry=_geometry(stream, frame),
+            time_base=time_base,
+            rate=rate,
+            start=0 if still else frame.pts or 0,
+            duration=duration,
+            frames=None if still else _frame_count(stream, duration, rate),
+            colour=_colour(frame),
+            interlaced=frame.interlaced_frame,
+            bit_rate=stream.codec_context.bit_rate or None,
+            origin=_origin(container),
+            still=still,
+            streams=tuple(_stream(s) for s in container.streams),
+        )
+
+
+def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
+    """Read what the sound is.
+
+    Raises:
+        MediaError: no such file, not a sound or movie file, no sound stream, no samples in it.
+    """
+    path = Path(path)
+    with opened(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path} has no sound stream; give a sound file or a movie with sound.")
+        stream = container.streams.audio[0]
+        if next(iter(container.decode(stream)), None) is None:
+            raise MediaError(f"{path} has a sound stream without a single sample in it.")
+        context = stream.codec_context
+        return AudioInfo(
+            path=path,
+            codec=context.codec.canonical_name,
+            rate=context.sample_rate,
+            channels=context.channels,
+            layout=context.layout.name,
+            bits=context.format.bits,
+            origin=_origin(container),
+        )
+
+
+def _as_file(path: Path) -> str:
+    # "file:" keeps libavformat from reading a protocol, a pattern or an option into a hostile name.
+    return f"file:{path}"
+
+
+def _reason(exc: Exception) -> str:
+    strerror = getattr(exc, "strerror", None)
+    return str(strerror or exc).lower()
+
+
+def _is_cover(stream: av.stream.Stream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _stream(stream: av.stream.Stream) -> Stream:
+    context = getattr(stream, "codec_context", None)
+    return Stream(stream.index, stream.type, context.name if context else None, _is_cover(stream))
+
+
+def _first_frame(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> av.VideoFrame:
+    try:
+        frame = next(iter(container.decode(stream)), None)
+    except av.error.FFmpegError as exc:
+        raise MediaError(f"{path} holds {stream.name or 'a'} picture that cannot be decoded.") from exc
+    if frame is None:
+        raise MediaError(f"{path} has a picture stream without a single frame in it.")
+    return frame
+
+
+def _time_base(stream: av.stream.Stream) -> Fraction:
+    return Fraction(stream.time_base or Fraction(1, 90_000))
+
+
+def _duration(container: av.container.InputContainer, stream: av.stream.Stream) -> Fraction | None:
+    if stream.duration:
+        return Fraction(stream.duration * _time_base(stream))
+    if container.duration:
+        return Fraction(container.duration, av.time_base)
+    return None
+
+
+def _frame_count(stream: av.VideoStream, duration: Fraction | None, rate: Fraction) -> int | None:
+    if stream.frames:
+        return int(stream.frames)
+    return round(duration * rate) if duration else None
+
+
+def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
+    aspect = stream.sample_aspect_ratio
+    return Geometry(
+        frame.width, frame.height, Fraction(aspect) if aspect else Fraction(1), int(frame.rotation) % 360
+    )
+
+
+def _colour(frame: av.VideoFrame) -> Colour:
+    full = frame.format.name.startswith("yuvj")
+    return Colour(
+        range=2 if full else int(frame.color_range),
+        matrix=int(frame.colorspace),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+    )
+
+
+def _origin(container: av.container.InputContainer) -> Fraction:
+    if container.format.name in FLOATING_FORMATS and container.start_time is not None:
+        return Fraction(container.start_time, av.time_base)
+    return Fraction(0)

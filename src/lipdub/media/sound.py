@@ -1,0 +1,149 @@
+"""The dub: decoded for the network, and the choice of how it travels into the output."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.errors import MediaError, RenderError
+from lipdub.media.probe import AudioInfo, opened
+
+NETWORK_RATE = 16_000
+"""Samples a second that the network's mel spectrogram is made of."""
+
+_COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+_PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
+LOSSLESS = _PCM | {"flac", "alac", "pcm_s16be", "pcm_s24be", "pcm_s32be"}
+
+
+@dataclass(frozen=True, slots=True)
+class SoundCarrier:
+    """What sound a container carries well.
+
+    Attributes:
+        codecs: copied as they are.
+        fallback: encoder for all others; ``pcm`` is PCM of the dub's own depth.
+        bit_rate: of the fallback, bits a second for each channel.
+    """
+
+    codecs: frozenset[str]
+    fallback: str
+    bit_rate: int | None = None
+
+
+_MP4 = SoundCarrier(_COMPRESSED | {"opus"}, "aac", 160_000)
+SOUND_CARRIERS = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".3gp": SoundCarrier(frozenset({"aac"}), "aac", 160_000),
+    ".mov": SoundCarrier(_COMPRESSED | _PCM | {"pcm_s16be", "pcm_s24be"}, "pcm"),
+    ".mkv": SoundCarrier(_COMPRESSED | _PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}, "flac"),
+    ".webm": SoundCarrier(frozenset({"opus", "vorbis"}), "libopus", 128_000),
+    ".avi": SoundCarrier(frozenset({"pcm_s16le", "mp3", "ac3"}), "pcm"),
+    ".ts": SoundCarrier(frozenset({"aac", "mp3", "ac3", "eac3", "mp2"}), "aac", 160_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChoice:
+    """How the dub travels into the output.
+
+    Attributes:
+        codec: ``copy`` or an encoder.
+        bit_rate: bits a second, for encoders that lose.
+        notes: what is not as it was, a sentence each.
+    """
+
+    codec: str
+    bit_rate: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def choose_sound(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
+    """Copy the dub where the container carries it well; otherwise encode it at its own rate and channels.
+
+    Args:
+        dub: what it is.
+        suffix: of the output's name.
+        same_length: the dub is as long as the picture. If it is not, lossless sound is written anew, which
+            changes no sample; compressed sound is copied, cut at a packet, or ends early.
+    """
+    carrier = SOUND_CARRIERS.get(suffix.lower(), _MP4)
+    if dub.codec in carrier.codecs:
+        if same_length or dub.codec not in LOSSLESS:
+            return SoundChoice("copy")
+        return SoundChoice(dub.codec)
+    if carrier.fallback == "pcm":
+        return SoundChoice(f"pcm_s{24 if dub.bits > 16 else 16}le")
+    if carrier.bit_rate is None:
+        return SoundChoice(carrier.fallback)
+    notes = ()
+    if carrier.fallback == "libopus" and dub.rate != 48_000:
+        notes = (f"the dub has {dub.rate} samples a second; Opus in {suffix} always has 48000.",)
+    return SoundChoice(carrier.fallback, carrier.bit_rate * dub.channels, notes)
+
+
+def decode_for_network(dub: AudioInfo, path: Path) -> npt.NDArray[np.int16]:
+    """Decode the dub to 16 kHz mono, into a file that is mapped into memory and never read whole.
+
+    Sample 0 is time 0 of the dub as a player shows it. Resampling is librosa's (soxr, high quality), what the
+    published network was trained on.
+
+    Args:
+        dub: the sound.
+        path: of the file that will hold the samples.
+
+    Returns:
+        [n] int16.
+
+    Raises:
+        MediaError: no sample can be decoded.
+        RenderError: the disk is full.
+    """
+    import soxr
+
+    resampler = soxr.ResampleStream(dub.rate, NETWORK_RATE, 1, dtype="float32", quality="HQ")
+    try:
+        with path.open("wb") as file:
+            for block in _mono(dub):
+                file.write(_pcm16(resampler.resample_chunk(block)))
+            file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
+    except OSError as exc:
+        raise RenderError(f"{path} cannot be written ({exc.strerror}); make space or set TMPDIR.") from exc
+    if path.stat().st_size == 0:
+        raise MediaError(f"{dub.path} has a sound stream without a single sample in it.")
+    return np.memmap(path, dtype=np.int16, mode="r")
+
+
+def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
+    """Blocks of the mean of all channels, in [−1, 1], from time 0 on."""
+    with opened(dub.path) as container:
+        stream = container.streams.audio[0]
+        converter = av.AudioResampler(format="fltp", rate=dub.rate)
+        position: int | None = None
+        for frame in _sound_frames(container, stream):
+            if position is None:
+                position = round((frame.pts or 0) * frame.time_base * dub.rate - dub.origin * dub.rate)
+                if position > 0:
+                    yield np.zeros(position, np.float32)
+            for part in converter.resample(frame):
+                block = part.to_ndarray().mean(axis=0, dtype=np.float32)
+                yield block[max(0, -position) :]
+                position += len(block)
+
+
+def _sound_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue  # a damaged packet: the sound around it is good
+
+
+def _pcm16(samples: npt.NDArray[np.float32]) -> bytes:
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()

@@ -1,0 +1,166 @@
+"""What a user can choose, checked once."""
+
+import math
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+from lipdub.errors import OptionError
+
+SAMPLERS = ("ddim",)
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+REFERENCES = ("same", "first", "random")
+MAX_STEPS = 1000
+DEFAULT_WEIGHTS = "diff2lip"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A row of the table of presets: DDIM steps, and what it is for."""
+
+    steps: int
+    purpose: str
+
+
+# More steps cost proportionally more time. The paper samples with 25.
+PRESETS = {
+    "draft": Preset(5, "a quick look at faces, timing and cut"),
+    "standard": Preset(25, "the paper's setting"),
+    "fine": Preset(50, "twice the paper's steps"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """All choices of one dubbing job; immutable and valid from birth.
+
+    Attributes:
+        weights: a name of weights.toml or the path of a checkpoint.
+        preset: a row of `PRESETS`.
+        steps: DDIM steps, 1 to 1000; None takes the preset's.
+        sampler: ``ddim``.
+        reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
+            second away), or the path of a picture of the person.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        batch_size: faces the network works on at once, at least 1; None fits the device.
+        seed: of the noise image (7, as published) and of random references.
+        start, end: seconds as a player shows them; only frames from start up to end are changed.
+        overwrite: replace an output that exists.
+        keep_original_audio: keep the replaced sound as a second track.
+        language: ISO 639 code written on the dub's track, for example ``fra``.
+
+    Raises:
+        OptionError: a value is not one of those.
+    """
+
+    weights: str = DEFAULT_WEIGHTS
+    preset: str = "standard"
+    steps: int | None = None
+    sampler: str = "ddim"
+    reference: str = "same"
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int | None = None
+    seed: int = 7
+    start: Fraction | None = None
+    end: Fraction | None = None
+    overwrite: bool = False
+    keep_original_audio: bool = False
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("preset", self.preset, PRESETS)
+        _one_of("sampler", self.sampler, SAMPLERS)
+        _one_of("precision", self.precision, PRECISIONS)
+        _between("steps", self.steps, 1, MAX_STEPS)
+        _between("batch-size", self.batch_size, 1, 4096)
+        _between("seed", self.seed, 0, 2**63 - 1)
+        if self.start is not None and self.start < 0:
+            raise OptionError("--start must not be negative.")
+        if self.end is not None and self.end <= (self.start or 0):
+            raise OptionError("--end must lie after --start.")
+        if self.language is not None and not (self.language.isalpha() and 2 <= len(self.language) <= 3):
+            raise OptionError(
+                f"--language takes a code of two or three letters such as fra, not {self.language!r}."
+            )
+
+    @property
+    def sampling_steps(self) -> int:
+        """DDIM steps: those asked for, else the preset's."""
+        return self.steps if self.steps is not None else PRESETS[self.preset].steps
+
+
+def parse_time(text: str) -> Fraction:
+    """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``, exactly.
+
+    Raises:
+        OptionError: it is none of those.
+    """
+    parts = text.strip().split(":")
+    try:
+        if len(parts) > 3 or any(not _plain_number(part) for part in parts):
+            raise ValueError
+        seconds = Fraction(0)
+        for part in parts:
+            seconds = seconds * 60 + Fraction(part)
+    except ValueError as exc:
+        raise OptionError(f"{text!r} is not a time; write seconds (12.5) or h:mm:ss (1:00:12.5).") from exc
+    return seconds
+
+
+def option_from_text(name: str, text: str) -> object:
+    """The value of a `SyncOptions` field from the text of a manifest cell or a command line.
+
+    Raises:
+        OptionError: there is no such option, or the text is no value for it.
+    """
+    kinds = {f.name: str(f.type) for f in fields(SyncOptions)}
+    key = name.strip().lower().replace("-", "_")
+    if key not in kinds:
+        raise OptionError(f"there is no option {name!r}.")
+    kind = kinds[key]
+    if "Fraction" in kind:
+        return parse_time(text)
+    if "bool" in kind:
+        return _boolean(name, text)
+    if "int" in kind:
+        return _integer(name, text)
+    return text.strip()
+
+
+def _plain_number(text: str) -> bool:
+    return text.replace(".", "", 1).isascii() and text.replace(".", "", 1).isdigit()
+
+
+def _boolean(name: str, text: str) -> bool:
+    words = {
+        "yes": True,
+        "true": True,
+        "1": True,
+        "on": True,
+        "no": False,
+        "false": False,
+        "0": False,
+        "off": False,
+    }
+    try:
+        return words[text.strip().lower()]
+    except KeyError as exc:
+        raise OptionError(f"{name} takes yes or no, not {text!r}.") from exc
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as exc:
+        raise OptionError(f"{name} takes a whole number, not {text!r}.") from exc
+
+
+def _one_of(name: str, value: str, allowed: "dict[str, Preset] | tuple[str, ...]") -> None:
+    if value not in allowed:
+        raise OptionError(f"--{name} takes {', '.join(allowed)}, not {value!r}.")
+
+
+def _between(name: str, value: int | None, low: int, high: float = math.inf) -> None:
+    if value is not None and not low <= value <= high:
+        raise OptionError(f"--{name} takes a whole number from {low} to {high}, not {value}.")

@@ -1,0 +1,81 @@
+"""How long work tells how far it is."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One report of progress.
+
+    Attributes:
+        stage: what is being done, for example ``analyse``.
+        done: units finished in this stage.
+        total: units in all, if known.
+        unit: ``frames``, ``bytes`` or ``s``.
+    """
+
+    stage: str
+    done: int
+    total: int | None
+    unit: str = "frames"
+
+
+Progress: TypeAlias = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def terminal_progress(quiet: bool = False) -> Iterator[Progress]:
+    """Bars on standard error with frames per second and time left; nothing if it is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]:>16}"),
+        TextColumn("{task.fields[rate]:>12}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        yield _BarsByStage(bars)
+
+
+class _BarsByStage:
+    """One bar for each stage."""
+
+    def __init__(self, bars: "Bars") -> None:
+        self._bars = bars
+        self._tasks: dict[str, tuple[TaskID, float]] = {}
+
+    def __call__(self, step: Step) -> None:
+        if step.stage not in self._tasks:
+            task = self._bars.add_task(step.stage, total=step.total, count="", rate="")
+            self._tasks[step.stage] = (task, time.monotonic())
+        task, began = self._tasks[step.stage]
+        rate = step.done / max(time.monotonic() - began, 1e-6)
+        count, speed = _in_words(step, rate)
+        self._bars.update(task, completed=step.done, total=step.total, count=count, rate=speed)
+
+
+def _in_words(step: Step, rate: float) -> tuple[str, str]:
+    if step.unit == "bytes":
+        return f"{step.done / 1e6:.1f} MB", f"{rate / 1e6:.1f} MB/s"
+    total = "?" if step.total is None else str(step.total)
+    return f"{step.done}/{total}", f"{rate:.1f} fps" if step.unit == "frames" else ""

@@ -1,0 +1,172 @@
+"""Carry out a plan: decode → crop → inpaint (batched) → paste → encode, with bounded memory."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.faces.crop import Box
+from lipdub.faces.paste import Canvas, Crop, paste, take_crop
+from lipdub.media.colour import colour_model
+from lipdub.media.frames import read_frame_at
+from lipdub.media.planes import as_planar, layout, planar_format, plane_views
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.plan import SAME, Edit, Plan, Reference
+from lipdub.progress import Progress, Step, silent
+
+Crops: TypeAlias = npt.NDArray[np.float32]
+"""[n, S, S, 3] RGB in [−1, 1]."""
+
+MAX_WAITING = 48
+"""Frames held back, at most, while a batch of faces fills up."""
+CACHED_REFERENCES = 8
+
+
+class Inpainter(Protocol):
+    """What paints mouths: the network, or a stand-in for it."""
+
+    size: int
+    batch_size: int
+
+    def __call__(self, images: Crops, references: Crops, mels: npt.NDArray[np.float32], /) -> Crops:
+        """New faces [n, S, S, 3] for n ≤ batch_size faces, references and mel windows [n, 80, 16]."""
+        ...
+
+
+class MelSource(Protocol):
+    """Where mel windows come from."""
+
+    def windows(self, times: list[Fraction], /) -> npt.NDArray[np.float32]:
+        """The windows [n, 80, 16] of frames shown at these times (seconds)."""
+        ...
+
+
+@dataclass(slots=True)
+class _Face:
+    """A face waiting for its new mouth."""
+
+    edit: Edit
+    image: Crop
+    reference: Crop
+    time: Fraction
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A decoded frame, in planes, and the faces in it that will change."""
+
+    frame: av.VideoFrame
+    faces: list[_Face] = field(default_factory=list)
+
+
+def render(
+    plan: Plan,
+    info: VideoInfo,
+    mel: MelSource,
+    inpainter: Inpainter,
+    frames: Iterable[av.VideoFrame],
+    progress: Progress = silent,
+    total: int | None = None,
+) -> Iterator[av.VideoFrame]:
+    """The frames of the movie, in order, with new mouths where the plan says so.
+
+    Args:
+        plan: what changes.
+        info: the movie.
+        mel: the dub's mel windows.
+        inpainter: the network.
+        frames: the movie's decoded frames, in presentation order.
+        progress: told after every frame.
+        total: number of frames, for the progress.
+    """
+    canvas = canvas_of(info)
+    references = ReferenceReader(plan, info, inpainter.size)
+    pictures = (_prepare(frame, plan, canvas, references, inpainter.size) for frame in frames)
+    count = 0
+    for group in _groups(pictures, inpainter.batch_size):
+        faces = [face for picture in group for face in picture.faces]
+        generated = iter(_inpaint(faces, mel, inpainter))
+        for picture in group:
+            yield _finish(picture, canvas, generated)
+            count += 1
+            progress(Step("render", count, total))
+
+
+def canvas_of(info: VideoInfo) -> Canvas:
+    """Geometry and colours of a movie's pictures, in planes."""
+    form = layout(planar_format(info.pix_fmt))
+    return Canvas(info.geometry, colour_model(form, info.colour, info.geometry.height))
+
+
+class ReferenceReader:
+    """Fetch the crops that edits refer to, when they are needed, keeping only the last few."""
+
+    def __init__(self, plan: Plan, info: VideoInfo, size: int) -> None:
+        self._plan = plan
+        self._info = info
+        self._size = size
+        self._read = lru_cache(maxsize=CACHED_REFERENCES)(self._crop)
+
+    def __call__(self, edit: Edit, image: Crop) -> Crop:
+        """The reference [S, S, 3] of an edit whose own crop is `image`."""
+        return image if edit.reference == SAME else self._read(edit.reference)
+
+    def _crop(self, index: int) -> Crop:
+        reference: Reference = self._plan.references[index]
+        info = probe_video(Path(reference.picture)) if reference.picture else self._info
+        frame = as_planar(read_frame_at(info, reference.pts or 0))
+        return _crop_of(frame, canvas_of(info), np.array(reference.box), self._size)
+
+
+def _crop_of(frame: av.VideoFrame, canvas: Canvas, box: Box, size: int) -> Crop:
+    return take_crop(plane_views(frame, canvas.colour.form), canvas, box, size)
+
+
+def _prepare(
+    frame: av.VideoFrame, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int
+) -> _Picture:
+    picture = _Picture(as_planar(frame))
+    for edit in plan.at(frame.pts):
+        image = _crop_of(picture.frame, canvas, edit.box, size)
+        picture.faces.append(_Face(edit, image, reader(edit, image), plan.mel_time(frame.pts)))
+    return picture
+
+
+def _groups(pictures: Iterable[_Picture], batch_size: int) -> Iterator[list[_Picture]]:
+    """Frames in order, in groups that hold one batch of faces or, where faces are rare, few frames."""
+    group: list[_Picture] = []
+    faces = 0
+    for picture in pictures:
+        group.append(picture)
+        faces += len(picture.faces)
+        if faces == 0 or faces >= batch_size or len(group) >= MAX_WAITING:
+            yield group
+            group, faces = [], 0
+    if group:
+        yield group
+
+
+def _inpaint(faces: list[_Face], mel: MelSource, inpainter: Inpainter) -> Iterator[Crop]:
+    for first in range(0, len(faces), inpainter.batch_size):
+        batch = faces[first : first + inpainter.batch_size]
+        yield from inpainter(
+            np.stack([face.image for face in batch]),
+            np.stack([face.reference for face in batch]),
+            mel.windows([face.time for face in batch]),
+        )
+
+
+def _finish(picture: _Picture, canvas: Canvas, generated: Iterator[Crop]) -> av.VideoFrame:
+    if not picture.faces:
+        return picture.frame
+    picture.frame.make_writable()
+    planes = plane_views(picture.frame, canvas.colour.form)
+    for face in picture.faces:
+        paste(planes, canvas, face.edit.box, next(generated), face.edit.opacity)
+    return picture.frame
