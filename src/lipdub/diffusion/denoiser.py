@@ -1,0 +1,36 @@
+"""The network as a denoiser: what a sampler asks for is the clean image, not how the network says it."""
+
+import math
+
+from torch import Tensor
+
+from lipdub.diffusion.schedule import alphas_cumprod
+from lipdub.models import Diff2Lip
+
+
+class Denoiser:
+    """Predicts the clean image from a noisy one, for one batch of faces and sounds.
+
+    The sound is encoded once here, since its encoding does not depend on the diffusion step.
+
+    Args:
+        model: the network.
+        condition: clean image above, noise below, [B, 3, H, W].
+        reference: another frame of the same person, [B, 3, H, W] in [-1, 1].
+        mel: log-mel windows [B, 80, 16] in [-4, 4].
+    """
+
+    def __init__(self, model: Diff2Lip, condition: Tensor, reference: Tensor, mel: Tensor) -> None:
+        self.model = model
+        self.condition = condition
+        self.reference = reference
+        self.style = model.audio_style(mel)
+        self.alphas_cumprod = alphas_cumprod()
+
+    def __call__(self, x_t: Tensor, t: int) -> Tensor:
+        """The clean image in x_t [B, 3, H, W] at step t, clipped to [-1, 1], of the same shape."""
+        steps = x_t.new_full((len(x_t),), t).long()
+        eps = self.model.denoise(x_t, steps, self.condition, self.reference, self.style)[:, :3]
+        a_t = float(self.alphas_cumprod[t])
+        x_0 = (x_t - math.sqrt(1 - a_t) * eps) / math.sqrt(a_t)  # DDPM, eq. 15; DDIM, eq. 9
+        return x_0.clamp(-1, 1)

@@ -1,0 +1,112 @@
+"""Reading and writing the weights of Diff2Lip; no pickle is ever executed."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from lipdub.errors import OutputError, UnknownWeightsError, WeightsFormatError
+from lipdub.models.config import METADATA_KEY, Diff2LipConfig
+from lipdub.models.unet import Diff2Lip
+
+NESTS = ("state_dict", "model", "ema")  # where trainers put the weights beside their own state
+WRAPPER = "module."  # prefix left by torch's DataParallel
+
+
+def load_checkpoint(path: Path | str) -> Diff2Lip:
+    """A network with the weights of a `.safetensors`, `.pt` or `.pth` file, float32, in evaluation mode.
+
+    Its sizes are read from the metadata `save_checkpoint` writes, or else off the shapes of the weights.
+    Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError` when it is not a
+    checkpoint, is cut short, or belongs to another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UnknownWeightsError(f"There is no weights file {path}.")
+    try:
+        weights, metadata = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+        return _build(weights, metadata)
+    except WeightsFormatError as exc:
+        raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
+
+
+def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
+    """Write weights and sizes as safetensors, under a temporary name first.
+
+    Raises `OutputError` when the file cannot be written.
+    """
+    path = Path(path)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            save_file(weights, Path(folder) / path.name, {METADATA_KEY: model.config.to_json()})
+            (Path(folder) / path.name).replace(path)
+    except (OSError, SafetensorError) as exc:
+        raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as exc:
+        raise WeightsFormatError(
+            f"it is damaged, cut short or not in the safetensors format ({_brief(exc)})"
+        ) from exc
+
+
+def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as exc:  # which exceptions a damaged file raises, torch does not say
+        raise WeightsFormatError("it is damaged, cut short or not a plain checkpoint of torch") from exc
+    return _plain_state_dict(content), {}
+
+
+def _plain_state_dict(content: Any) -> dict[str, Tensor]:
+    """The weights in what a file held, whether nested under a usual name, and under a wrapper's prefix."""
+    for nest in NESTS:
+        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
+            content = content[nest]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsFormatError("it holds something else than named tensors")
+    names = {str(name): tensor for name, tensor in content.items()}
+    if all(name.startswith(WRAPPER) for name in names):
+        return {name.removeprefix(WRAPPER): tensor for name, tensor in names.items()}
+    return names
+
+
+def _build(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Diff2Lip:
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    config = Diff2LipConfig.from_state_dict(shapes, metadata)
+    with torch.device("meta"):  # a network without memory, which then adopts the tensors of the file
+        model = Diff2Lip(config)
+    _check_fit({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, shapes)
+    model.load_state_dict(
+        {name: tensor.float() for name, tensor in weights.items()}, strict=True, assign=True
+    )
+    return model.eval()
+
+
+def _check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+    for name in expected:
+        if name not in found:
+            raise WeightsFormatError(f"the weights have no parameter {name}")
+    for name, shape in found.items():
+        if name not in expected:
+            raise WeightsFormatError(f"the weights have a parameter {name}, which is none of Diff2Lip's")
+        if shape != expected[name]:
+            raise WeightsFormatError(
+                f"the parameter {name} has shape {list(shape)} instead of {list(expected[name])}"
+            )
+
+
+def _brief(exc: Exception) -> str:
+    return str(exc).partition("\n")[0].rstrip(".") or type(exc).__name__

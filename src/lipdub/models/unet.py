@@ -1,0 +1,114 @@
+"""Diff2Lip: the network that inpaints the lower half of a face to go with a sound."""
+
+import torch
+from torch import Tensor, nn
+
+from lipdub.models.audio_encoder import AudioEncoder
+from lipdub.models.config import Diff2LipConfig
+from lipdub.models.layers import (
+    GroupNorm32,
+    ResBlock,
+    Stage,
+    TimeEmbedding,
+    attention,
+    dtype_of,
+    encoder_stages,
+    zeroed,
+)
+
+
+class Diff2Lip(nn.Module):
+    """Audio-conditioned diffusion UNet (Mukhopadhyay et al., WACV 2024, arXiv 2308.09716, section 3).
+
+    Names and shapes of parameters are those of the published checkpoint. Images are RGB in [-1, 1]. The
+    network computes in the type of its weights and answers in the type of `x_t`.
+    """
+
+    def __init__(self, config: Diff2LipConfig) -> None:
+        super().__init__()
+        self.config = config
+        embedding = config.embedding_width
+        widths = [config.width * m for m in config.multipliers]
+        heads = [config.head_width if attended else None for attended in config.attended_levels]
+        downs = [nn.AvgPool2d(2) for _ in widths[1:]]
+        stages, given = encoder_stages(widths, embedding, config.res_blocks, downs, heads)
+
+        self.time_embed = TimeEmbedding(config.width, embedding)
+        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(9, config.width, 3, padding=1)), *stages])
+        self.middle_block = Stage(
+            ResBlock(widths[-1], embedding, widths[-1]),
+            *attention(widths[-1], config.head_width),
+            ResBlock(widths[-1], embedding, widths[-1]),
+        )
+        self.output_blocks = _decoder(widths, [config.width, *given], embedding, config.res_blocks, heads)
+        self.out = nn.Sequential(
+            GroupNorm32(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], 6, 3, padding=1))
+        )
+        self.audio_encoder = AudioEncoder(config.audio_width, config.audio_multipliers)
+        self.audio_encoder_to_style = nn.Sequential(
+            GroupNorm32(self.audio_encoder.channels),
+            nn.SiLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(self.audio_encoder.channels, embedding, 1),
+        )
+
+    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor, reference: Tensor, mel: Tensor) -> Tensor:
+        """The noise in `x_t`, and its variance, [B, 6, H, W]; see `denoise` and `audio_style`."""
+        return self.denoise(x_t, t, condition, reference, self.audio_style(mel))
+
+    def audio_style(self, mel: Tensor) -> Tensor:
+        """What the sound adds to the time embedding; the same at every diffusion step.
+
+        Args:
+            mel: log-mel window [B, 80, 16], values in [-4, 4].
+
+        Returns:
+            [B, E] in the type of the weights, E being four times the base width.
+        """
+        features = self.audio_encoder(mel.to(dtype_of(self)))
+        style: Tensor = self.audio_encoder_to_style(features)
+        return style.flatten(1)
+
+    def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor, reference: Tensor, style: Tensor) -> Tensor:
+        """The noise in the lower half of `x_t` (first 3 channels), and its variance (last 3).
+
+        Args:
+            x_t: noisy image [B, 3, H, W]; its upper half is not looked at, `condition`'s is used.
+            t: diffusion steps [B], int64, 0 … 999.
+            condition: [B, 3, H, W], the clean image above, pure noise below.
+            reference: another frame of the same person, [B, 3, H, W].
+            style: [B, E], from `audio_style`.
+
+        Returns:
+            [B, 6, H, W] in the type of `x_t`.
+        """
+        half = x_t.shape[2] // 2
+        x = torch.cat((condition[:, :, :half], x_t[:, :, half:]), dim=2)  # x·mask + (1 − mask)·condition
+        h = torch.cat((x, condition, reference), dim=1).to(dtype_of(self))
+        embedding = self.time_embed(t) + style
+        skips: list[Tensor] = []
+        for stage in self.input_blocks:
+            h = stage(h, embedding)
+            skips.append(h)
+        h = self.middle_block(h, embedding)
+        for stage in self.output_blocks:
+            h = stage(torch.cat((h, skips.pop()), dim=1), embedding)
+        answer: Tensor = self.out(h)
+        return answer.to(x_t.dtype)
+
+
+def _decoder(
+    widths: list[int], skips: list[int], embedding: int, res_blocks: int, heads: list[int | None]
+) -> nn.ModuleList:
+    """Mirror of the encoder: each level takes one more block than it gave, the last one resampling."""
+    stages = nn.ModuleList()
+    channels, pending = widths[-1], list(skips)
+    for level in reversed(range(len(widths))):
+        for i in range(res_blocks + 1):
+            out = widths[level]
+            layers = [ResBlock(channels + pending.pop(), embedding, out), *attention(out, heads[level])]
+            if level > 0 and i == res_blocks:
+                layers.append(ResBlock(out, embedding, out, nn.Upsample(scale_factor=2, mode="nearest")))
+            stages.append(Stage(*layers))
+            channels = out
+    return stages

@@ -1,0 +1,32 @@
+"""Weights by name: weights.toml → a cached, hash-checked file.
+
+Importing this package is cheap; what talks to the network is imported when it is first needed.
+"""
+
+from lipdub.weights.catalogue import (
+    Entry,
+    HubSource,
+    PackageSource,
+    Source,
+    UrlSource,
+    load_catalogue,
+)
+from lipdub.weights.folders import cache_folder, notice_once
+from lipdub.weights.store import Status, WeightsFile, locate, resolve, status, verify
+
+__all__ = [
+    "Entry",
+    "HubSource",
+    "PackageSource",
+    "Source",
+    "Status",
+    "UrlSource",
+    "WeightsFile",
+    "cache_folder",
+    "load_catalogue",
+    "locate",
+    "notice_once",
+    "resolve",
+    "status",
+    "verify",
+]

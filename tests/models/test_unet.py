@@ -1,0 +1,67 @@
+"""Properties of the network that the golden numbers do not show."""
+
+import pytest
+import torch
+from tests.support.weights import small_network
+from torch import Tensor
+
+from lipdub.models import Diff2Lip
+from lipdub.models.layers import timestep_embedding
+
+
+@pytest.fixture(scope="module")
+def network() -> Diff2Lip:
+    return small_network()
+
+
+@pytest.fixture
+def inputs() -> list[Tensor]:
+    g = torch.Generator().manual_seed(1)
+    x_t, condition, reference = (torch.randn(2, 3, 16, 16, generator=g) for _ in range(3))
+    return [x_t, torch.tensor([40, 961]), condition, reference, torch.randn(2, 80, 16, generator=g)]
+
+
+def test_the_upper_half_of_the_noisy_image_is_not_looked_at(network: Diff2Lip, inputs: list[Tensor]) -> None:
+    with torch.inference_mode():
+        before = network(*inputs)
+        inputs[0][:, :, :8] = torch.nan
+        assert torch.equal(network(*inputs), before)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3, 4], ids=["x_t", "t", "condition", "reference", "mel"])
+def test_every_input_matters(network: Diff2Lip, inputs: list[Tensor], which: int) -> None:
+    with torch.inference_mode():
+        before = network(*inputs)
+        inputs[which] = inputs[which].flip(-1)
+        assert not torch.allclose(network(*inputs), before, atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.03), (torch.float16, 0.004)])
+def test_half_types_stay_close(inputs: list[Tensor], dtype: torch.dtype, tolerance: float) -> None:
+    with torch.inference_mode():
+        exact = small_network()(*inputs)
+        rough = small_network().to(dtype)(*inputs)
+    assert rough.dtype == torch.float32
+    assert 0 < float((rough - exact).norm() / exact.norm()) < tolerance
+
+
+def test_autocast_stays_close(network: Diff2Lip, inputs: list[Tensor]) -> None:
+    with torch.inference_mode():
+        exact = network(*inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = network(*inputs)
+    assert 0 < float((rough - exact).norm() / exact.norm()) < 0.03
+
+
+def test_every_parameter_learns_and_a_new_network_predicts_nothing(inputs: list[Tensor]) -> None:
+    fresh = Diff2Lip(small_network().config)
+    assert torch.equal(fresh(*inputs), torch.zeros(2, 6, 16, 16))
+    trained = small_network().requires_grad_()
+    trained(*inputs).square().mean().backward()
+    assert [name for name, p in trained.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_timestep_embedding_of_zero_is_ones_then_zeros() -> None:
+    waves = timestep_embedding(torch.tensor([0, 7]), 6)
+    assert waves[0].tolist() == [1, 1, 1, 0, 0, 0]
+    torch.testing.assert_close(waves[:, :3].square() + waves[:, 3:].square(), torch.ones(2, 3))
