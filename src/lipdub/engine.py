@@ -39,11 +39,11 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
         WeightsError: unknown, unreachable or damaged weights, or weights of another network.
         DeviceError: no such device or precision here.
     """
-    file = weights.resolve(options.weights, progress=_bytes(options.weights, progress))
     from lipdub.diffusion import LipInpainter, select_device
     from lipdub.models import load_checkpoint
 
     device, dtype = select_device(options.device, options.precision)
+    file = weights.resolve(options.weights, progress=_bytes(options.weights, progress))
     inpainter = LipInpainter(
         load_checkpoint(file.path),
         device,
@@ -62,8 +62,16 @@ def load_landmarker(progress: Progress = silent) -> FaceLandmarker:
     Raises:
         WeightsError: it cannot be had.
     """
-    path: Path = weights.locate(LANDMARKER, progress=_bytes(LANDMARKER, progress))
-    return FaceLandmarker(path)
+    return FaceLandmarker(fetch(LANDMARKER, progress))
+
+
+def fetch(name: str, progress: Progress = silent) -> Path:
+    """The file of a catalogue name, fetched if need be.
+
+    Raises:
+        WeightsError: it cannot be had.
+    """
+    return weights.locate(name, progress=_bytes(name, progress))
 
 
 def _licence_notes(file: weights.WeightsFile) -> tuple[str, ...]:

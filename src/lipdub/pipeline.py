@@ -23,7 +23,7 @@ from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.outputs import check_output, publish, workspace
-from lipdub.plan import Plan, Reference, make_plan
+from lipdub.plan import Plan, Reference, make_plan, save_plan
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter, render
 from lipdub.speech import MelReader, speech_seconds
@@ -77,6 +77,7 @@ def sync(
     options: SyncOptions | None = None,
     plan: Plan | None = None,
     inpainter: Inpainter | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
     **choices: Any,
 ) -> SyncResult:
@@ -89,6 +90,7 @@ def sync(
         options: all choices; or give them by name, as in ``steps=10``.
         plan: what to change, if not to be decided here.
         inpainter: what paints the mouths instead of the network that `options` names.
+        engine: that network, loaded before, to be used again.
         progress: told how far the work is.
         choices: fields of `SyncOptions`.
 
@@ -97,7 +99,9 @@ def sync(
     """
     options, began = options or SyncOptions(**choices), time.monotonic()
     movie, dub = check_job(Path(video), Path(audio), Path(output), options)
-    engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
+    if inpainter:
+        engine = Engine(inpainter, "given", None)
+    engine = engine or load_engine(options, progress)
     with workspace(Path(output)) as work:
         pcm = decode_for_network(dub, work / "dub.pcm")
         still_length = Fraction(len(pcm), NETWORK_RATE)
@@ -125,10 +129,19 @@ def check_job(video: Path, audio: Path, output: Path, options: SyncOptions) -> t
     check_output(output, (video, audio), options.overwrite)
     if options.start is not None and movie.duration is not None and options.start >= movie.duration:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
+    check_reference(options)
+    return movie, dub
+
+
+def check_reference(options: SyncOptions) -> None:
+    """Make sure that a reference picture is there.
+
+    Raises:
+        OptionError: it is not.
+    """
     if options.reference not in REFERENCES and not Path(options.reference).is_file():
         known = ", ".join(REFERENCES)
         raise OptionError(f"--reference takes {known} or a picture; there is no file {options.reference}.")
-    return movie, dub
 
 
 def decide(
@@ -148,6 +161,22 @@ def decide(
             picture = picture_reference(Path(options.reference), landmarker)
         analysis = analyse(movie, landmarker, options.start, options.end, still_length, progress)
     return make_plan(analysis, movie, options.reference, picture, options.seed)
+
+
+def write_plan(video: Path, output: Path, options: SyncOptions, progress: Progress = silent) -> Plan:
+    """Analyse a movie and write what `sync` would change as JSON.
+
+    Raises:
+        LipdubError: see `lipdub.errors`.
+    """
+    movie = probe_video(video)
+    check_output(output, (video,), options.overwrite)
+    check_reference(options)
+    plan = decide(movie, options, progress=progress)
+    with workspace(output) as work:
+        save_plan(plan, work / "plan.json")
+        publish(work / "plan.json", output, options.overwrite)
+    return plan
 
 
 def picture_reference(path: Path, landmarker: FaceLandmarker) -> Reference:

@@ -1,0 +1,260 @@
+"""The command line: Typer commands, the only place that catches errors; no logic."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from lipdub.errors import LipdubError
+from lipdub.options import DEFAULT_WEIGHTS, PRESETS, SyncOptions, parse_time
+
+app = typer.Typer(
+    name="lipdub",
+    help="Give a movie the lips of its dubbed soundtrack, and change nothing else.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The movie, or a picture of a face.")]
+Audio = Annotated[Path, typer.Option("--audio", "-a", help="The dub: a sound file, or a movie with sound.")]
+Weights = Annotated[str, typer.Option(help="A name (see fetch-weights --list) or a checkpoint's path.")]
+PresetName = Annotated[
+    str, typer.Option(help="; ".join(f"{name}: {p.steps} steps, {p.purpose}" for name, p in PRESETS.items()))
+]
+Steps = Annotated[int | None, typer.Option(help="Diffusion steps, instead of the preset's.")]
+Sampler = Annotated[str, typer.Option(help="ddim.")]
+ReferenceKind = Annotated[
+    str, typer.Option(help="Who it is, for the network: same (this frame), first, random, or a picture.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
+BatchSize = Annotated[int | None, typer.Option(help="Faces the network works on at once.")]
+Seed = Annotated[int, typer.Option(help="Of the noise, and of random references.")]
+Start = Annotated[str | None, typer.Option(help="Change nothing before this time (12.5 or 1:00:12.5).")]
+End = Annotated[str | None, typer.Option(help="Change nothing from this time on.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
+KeepAudio = Annotated[bool, typer.Option("--keep-original-audio", help="Keep the old sound as a second track.")]
+Language = Annotated[str | None, typer.Option(help="Language code on the dub's track, for example fra.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"lipdub {installed('lipdub')}")
+        raise typer.Exit
+
+
+@app.command()
+def sync(
+    video: Video,
+    audio: Audio,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The movie to make.")],
+    weights: Weights = DEFAULT_WEIGHTS,
+    preset: PresetName = "standard",
+    steps: Steps = None,
+    sampler: Sampler = "ddim",
+    reference: ReferenceKind = "same",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    batch_size: BatchSize = None,
+    seed: Seed = 7,
+    start: Start = None,
+    end: End = None,
+    overwrite: Overwrite = False,
+    keep_original_audio: KeepAudio = False,
+    language: Language = None,
+    plan: Annotated[Path | None, typer.Option(help="Do what this plan says (see lipdub plan).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Dub a movie: the same picture with lips that speak the new sound."""
+    with _reporting(as_json):
+        options = SyncOptions(
+            weights=weights,
+            preset=preset,
+            steps=steps,
+            sampler=sampler,
+            reference=reference,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            seed=seed,
+            start=_time(start),
+            end=_time(end),
+            overwrite=overwrite,
+            keep_original_audio=keep_original_audio,
+            language=language,
+        )
+        from lipdub import pipeline
+        from lipdub.plan import load_plan
+        from lipdub.progress import terminal_progress
+
+        with terminal_progress() as progress:
+            made = load_plan(plan) if plan else None
+            result = pipeline.sync(video, audio, output, options=options, plan=made, progress=progress)
+        changed = f"{result.changed} of {result.frames} frames with new lips"
+        _tell(result.as_json(), f"{result.output}: {changed}, {result.seconds:.1f} s", result.notes, as_json)
+
+
+@app.command()
+def plan(
+    video: Video,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The plan to write (JSON).")],
+    reference: ReferenceKind = "same",
+    seed: Seed = 7,
+    start: Start = None,
+    end: End = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Find the faces and write down what sync would change, to read, edit and give back."""
+    with _reporting(as_json):
+        options = SyncOptions(reference=reference, seed=seed, start=_time(start), end=_time(end), overwrite=overwrite)
+        from lipdub import pipeline
+        from lipdub.progress import terminal_progress
+
+        with terminal_progress() as progress:
+            made = pipeline.write_plan(video, output, options, progress)
+        result = {"output": str(output), "changed": len(made.edits), "notes": list(made.notes)}
+        _tell(result, f"{output}: {len(made.edits)} frames to change", made.notes, as_json)
+
+
+@app.command()
+def preview(
+    video: Video,
+    audio: Audio,
+    at: Annotated[str, typer.Option(metavar="TIME", help="Which frame: 12.5 or 1:00:12.5.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The picture to make (PNG, JPEG, WebP).")],
+    weights: Weights = DEFAULT_WEIGHTS,
+    preset: PresetName = "standard",
+    steps: Steps = None,
+    reference: ReferenceKind = "same",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    seed: Seed = 7,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """One frame before and after, side by side, in seconds."""
+    with _reporting(as_json):
+        options = SyncOptions(
+            weights=weights,
+            preset=preset,
+            steps=steps,
+            reference=reference,
+            device=device,
+            precision=precision,
+            batch_size=1,
+            seed=seed,
+            overwrite=overwrite,
+        )
+        moment = parse_time(at)
+        from lipdub import compare
+        from lipdub.progress import terminal_progress
+
+        with terminal_progress() as progress:
+            result = compare.preview(video, audio, output, at=moment, options=options, progress=progress)
+        _tell(result.as_json(), f"{result.output}: the frame at {result.seconds:.3f} s", result.notes, as_json)
+
+
+@app.command("fetch-weights")
+def fetch_weights(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show what there is, and where.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Check the files that are here against their hashes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch weights before they are needed."""
+    with _reporting(as_json):
+        from lipdub import weights
+        from lipdub.progress import terminal_progress
+
+        chosen = names or list(weights.load_catalogue())
+        if list_ or verify:
+            look = weights.verify if verify else weights.status
+            found = [look(name) for name in chosen]
+            _show_weights(found, as_json)
+            if any(status.state == "damaged" for status in found):
+                raise typer.Exit(1)
+            return
+        from lipdub.engine import fetch
+
+        with terminal_progress() as progress:
+            files = {name: str(fetch(name, progress)) for name in chosen}
+        _tell(files, "\n".join(f"{name}: {path}" for name, path in files.items()), (), as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What works here, what is missing, and how to get it."""
+    with _reporting(as_json):
+        from lipdub.doctor import examine
+
+        findings = examine()
+        table = [
+            f"{'ok     ' if f.ok else 'MISSING' if f.essential else '–      '} {f.what:<24} {f.detail}" for f in findings
+        ]
+        result = [{"what": f.what, "ok": f.ok, "essential": f.essential, "detail": f.detail} for f in findings]
+        _tell(result, "\n".join(table), (), as_json)
+        if any(f.essential and not f.ok for f in findings):
+            raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _terminated)
+    app()
+
+
+@contextmanager
+def _reporting(as_json: bool) -> Iterator[None]:
+    """Turn errors into one sentence and an exit code."""
+    try:
+        yield
+    except LipdubError as exc:
+        if as_json:
+            typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
+        typer.echo(f"lipdub: {exc}", err=True)
+        raise typer.Exit(exc.exit_code) from exc
+    except KeyboardInterrupt as exc:
+        typer.echo("lipdub: stopped; nothing was left under the output's name.", err=True)
+        raise typer.Exit(130) from exc
+
+
+def _tell(result: Any, sentence: str, notes: tuple[str, ...], as_json: bool) -> None:
+    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else sentence)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def _time(text: str | None) -> Fraction | None:
+    return parse_time(text) if text is not None else None
+
+
+def _show_weights(found: "list[Any]", as_json: bool) -> None:
+    from lipdub import weights
+
+    catalogue = weights.load_catalogue()
+    rows = [
+        {"name": s.name, "state": s.state, "path": str(s.path), "licence": catalogue[s.name].licence} for s in found
+    ]
+    table = "\n".join(f"{r['name']:<20} {r['state']:<9} {r['licence']:<16} {r['path']}" for r in rows)
+    _tell(rows, table, (), as_json)
+
+
+def _terminated(*_: object) -> NoReturn:
+    sys.exit(143)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""One frame, before and after, in seconds: to check faces and sound before an expensive render."""
+
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.engine import Engine, load_engine
+from lipdub.errors import MediaError, OptionError, OutputError
+from lipdub.media.frames import read_frame_at, upright_image
+from lipdub.media.planes import as_planar, copy_frame
+from lipdub.media.probe import VideoInfo, probe_audio, probe_video
+from lipdub.media.sound import decode_for_network
+from lipdub.options import SyncOptions
+from lipdub.outputs import check_output, publish, workspace
+from lipdub.pipeline import Pathlike, check_reference, decide
+from lipdub.plan import Plan
+from lipdub.progress import Progress, silent
+from lipdub.render import Inpainter, render
+from lipdub.speech import MelReader
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+LOOK_AROUND = Fraction(1, 2)
+"""Seconds before and after the frame that are analysed, for a steady box."""
+LOOK_AROUND_REFERENCE = Fraction(5, 2)
+"""The same where the reference is another frame."""
+SOUND_AFTER = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewResult:
+    """The picture that was made.
+
+    Attributes:
+        output: its path; the left half is before, the right half after.
+        seconds: exact time of the frame shown.
+        changed: whether a face was found in it.
+        notes: what a user should know, a sentence each.
+    """
+
+    output: Path
+    seconds: float
+    changed: bool
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result in types of JSON."""
+        return {
+            "output": str(self.output),
+            "seconds": self.seconds,
+            "changed": self.changed,
+            "notes": list(self.notes),
+        }
+
+
+def preview(
+    video: Pathlike,
+    audio: Pathlike,
+    output: Pathlike,
+    *,
+    at: Fraction,
+    options: SyncOptions | None = None,
+    inpainter: Inpainter | None = None,
+    progress: Progress = silent,
+    **choices: Any,
+) -> PreviewResult:
+    """Dub one frame and draw it beside the original.
+
+    Only the surroundings of the frame are analysed, so the boxes at its edges, and the choice of a random or
+    first reference, may differ slightly from those of the whole movie.
+
+    Args:
+        video: the movie, or a picture of a face.
+        audio: the dub.
+        output: a PNG, JPEG or WebP.
+        at: seconds as a player shows them.
+        options, choices: as for `lipdub.sync`.
+        inpainter: what paints the mouths instead of the network that `options` names.
+        progress: told how far the work is.
+
+    Raises:
+        LipdubError: see `lipdub.errors`.
+    """
+    options, output = options or SyncOptions(**choices), Path(output)
+    if output.suffix.lower() not in PICTURES:
+        raise OutputError(f"{output}: the name of a preview must end in one of {', '.join(PICTURES)}.")
+    movie, dub = probe_video(video), probe_audio(audio)
+    check_output(output, (movie.path, dub.path), options.overwrite)
+    check_reference(options)
+    frame = _frame_at(movie, at)
+    engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
+    plan = _plan_around(movie, frame, options, progress)
+    with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
+        pcm = decode_for_network(dub, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
+        before = upright_image(frame, movie)
+        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [copy_frame(as_planar(frame))]))
+        del pcm
+    _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
+    changed = bool(plan.at(frame.pts))
+    notes = (*engine.notes, *plan.notes) if changed else ("no usable face in this frame: it stays as it is.",)
+    return PreviewResult(output, float(movie.seconds(frame.pts)), changed, notes)
+
+
+def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
+    if movie.duration is not None and at >= movie.duration:
+        raise OptionError(f"--at lies after the end of {movie.path} ({float(movie.duration):.2f} s).")
+    pts = int((at + movie.origin) // movie.time_base)
+    try:
+        return read_frame_at(movie, pts)
+    except MediaError as exc:
+        raise OptionError(f"{movie.path} shows no frame at {float(at):.3f} s.") from exc
+
+
+def _plan_around(movie: VideoInfo, frame: av.VideoFrame, options: SyncOptions, progress: Progress) -> Plan:
+    now = movie.seconds(frame.pts)
+    reach = LOOK_AROUND_REFERENCE if options.reference in {"first", "random"} else LOOK_AROUND
+    nearby = SyncOptions(
+        reference=options.reference, seed=options.seed, start=max(now - reach, Fraction(0)), end=now + reach
+    )
+    return decide(movie, nearby, progress=progress)
+
+
+def _save(rgb: npt.NDArray[np.uint8], output: Path, overwrite: bool) -> None:
+    done, data = cv2.imencode(output.suffix.lower(), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise OutputError(f"{output}: the picture cannot be encoded as {output.suffix}.")
+    with workspace(output) as work:
+        finished = work / f"preview{output.suffix}"
+        finished.write_bytes(data.tobytes())
+        publish(finished, output, overwrite)
