@@ -1,0 +1,74 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lipdub.errors import OptionError
+from lipdub.options import PRESETS, SyncOptions, option_from_text, parse_time
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"preset": "best"},
+        {"sampler": "euler"},
+        {"precision": "fp8"},
+        {"steps": 0},
+        {"steps": 1001},
+        {"batch_size": 0},
+        {"seed": -1},
+        {"start": Fraction(-1)},
+        {"start": Fraction(2), "end": Fraction(2)},
+        {"end": Fraction(0)},
+        {"language": "french"},
+        {"language": "f1"},
+    ],
+)
+def test_impossible_values_are_refused_at_birth(change):
+    with pytest.raises(OptionError) as caught:
+        SyncOptions(**change)
+    assert "\n" not in str(caught.value)
+
+
+def test_steps_come_from_the_preset_unless_given():
+    assert SyncOptions(preset="draft").sampling_steps == PRESETS["draft"].steps
+    assert SyncOptions(preset="draft", steps=9).sampling_steps == 9
+    assert SyncOptions().sampling_steps == 25
+
+
+@given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
+def test_times_are_exact(hours, minutes, seconds, thousandths):
+    expected = hours * 3600 + minutes * 60 + seconds + Fraction(thousandths, 1000)
+    assert parse_time(f"{hours}:{minutes:02}:{seconds:02}.{thousandths:03}") == expected
+    assert parse_time(f"{float(expected):.3f}") == expected
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1:2:3:4", "-1", "1e3", "nan", "inf", "1/2", "1.2.3", "٣", "1:-2"])
+def test_what_is_not_a_time_is_refused(text):
+    with pytest.raises(OptionError, match="not a time"):
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("steps", "12", 12),
+        ("batch-size", "3", 3),
+        ("batch_size", "3", 3),
+        ("keep-original-audio", "yes", True),
+        ("overwrite", "0", False),
+        ("start", "1:00", Fraction(60)),
+        ("weights", " my.pt ", "my.pt"),
+    ],
+)
+def test_cells_become_values(name, text, value):
+    assert option_from_text(name, text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("stpes", "1"), ("steps", "1.5"), ("overwrite", "maybe"), ("start", "soon")]
+)
+def test_bad_cells_are_refused(name, text):
+    with pytest.raises(OptionError):
+        option_from_text(name, text)
