@@ -1,0 +1,220 @@
+"""The command line: what it prints, how it exits, what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import wave
+from pathlib import Path
+
+import pytest
+from tests.support.jobs import plan_by_hand
+from tests.support.media import click_file, movie
+from tests.support.weights import save_tiny_checkpoint
+from typer.testing import CliRunner, Result
+
+from lipdub import save_plan
+from lipdub.cli import app
+
+SIZE = (160, 96)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A folder with movie.mp4, dub.wav and plan.json."""
+    source = movie(tmp_path / "movie.mp4", size=SIZE, count=10)
+    click_file(tmp_path / "dub.wav", seconds=0.4, times=(0.2,))
+    save_plan(plan_by_hand(source, frames=slice(2, 6)), tmp_path / "plan.json")
+    return tmp_path
+
+
+def lipdub(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def sync_in(
+    folder: Path, *more: object, video: object = "movie.mp4", audio: object = "dub.wav", out: str = "out.mp4"
+):
+    return lipdub("sync", folder / str(video), "--audio", folder / str(audio), "-o", folder / out, *more)
+
+
+def test_the_whole_road_with_the_network(job: Path, tiny: Path):
+    options = [
+        "--plan",
+        job / "plan.json",
+        "--weights",
+        tiny,
+        "--steps",
+        2,
+        "--device",
+        "cpu",
+        "--batch-size",
+        2,
+    ]
+    result = sync_in(job, *options, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["frames"], told["changed"]) == (10, 4)
+    assert told["weights"] == str(tiny)
+    assert len(told["weights_sha256"]) == 64
+    assert Path(told["output"]).stat().st_size > 0
+    again = sync_in(job, *options)
+    assert again.exit_code == 2
+    assert "--overwrite" in again.stderr
+    replaced = sync_in(job, *options, "--overwrite")
+    assert replaced.exit_code == 0
+    assert "4 of 10 frames" in replaced.stdout
+
+
+def bad_inputs(folder: Path) -> dict[str, tuple[list[object], int, str]]:
+    """Name: (changes of the command, exit code, words of the sentence)."""
+    (folder / "text.mp4").write_text("this is no movie\n" * 50)
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "other.safetensors").write_bytes(b"\x00" * 100)
+    with wave.open(str(folder / "silent.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+    return {
+        "missing movie": (["video", "nowhere.mp4"], 2, "no such file"),
+        "missing sound": (["audio", "nowhere.wav"], 2, "no such file"),
+        "a text called mp4": (["video", "text.mp4"], 2, "not a movie"),
+        "empty file": (["video", "empty.mp4"], 2, "is empty"),
+        "folder": (["video", "."], 2, "is a folder"),
+        "no picture": (["video", "dub.wav"], 2, "no picture stream"),
+        "no sound": (["audio", "movie.mp4"], 2, "no sound stream"),
+        "zero-length sound": (["audio", "silent.wav"], 2, "single sample"),
+        "output is input": (["out", "movie.mp4", "--overwrite"], 2, "also an input"),
+        "no folder": (["out", "no/out.mp4"], 2, "create it first"),
+        "unknown container": (["out", "out.doc"], 2, "must end in"),
+        "unknown weights": (["--weights", "diff3lip"], 2, "diff2lip"),
+        "not weights": (["--weights", folder / "other.safetensors"], 1, "other.safetensors"),
+        "no such device": (["--device", "cuda:99"], 2, "cuda:99"),
+        "fp16 on a cpu": (["--device", "cpu", "--precision", "fp16"], 2, "fp16"),
+        "unknown preset": (["--preset", "best"], 2, "draft"),
+        "no steps": (["--steps", "0"], 2, "steps"),
+        "not a time": (["--start", "soon"], 2, "not a time"),
+        "start after the end": (["--start", "99"], 2, "after the end"),
+        "no reference": (["--reference", "nobody.png"], 2, "nobody.png"),
+        "no plan": (["--plan", folder / "nothing.json"], 2, "nothing.json"),
+        "not a plan": (["--plan", folder / "text.mp4"], 2, "not a plan"),
+    }
+
+
+CASES = [
+    "missing movie",
+    "missing sound",
+    "a text called mp4",
+    "empty file",
+    "folder",
+    "no picture",
+    "no sound",
+    "zero-length sound",
+    "output is input",
+    "no folder",
+    "unknown container",
+    "unknown weights",
+    "not weights",
+    "no such device",
+    "fp16 on a cpu",
+    "unknown preset",
+    "no steps",
+    "not a time",
+    "start after the end",
+    "no reference",
+    "no plan",
+    "not a plan",
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_sentence_and_leaves_nothing(job: Path, tiny: Path, case: str):
+    change, code, words = bad_inputs(job)[case]
+    before = {path: path.stat().st_mtime_ns for path in job.iterdir()}
+    names = {"video", "audio", "out"}
+    keywords = {change[0]: change[1]} if change[0] in names else {}
+    more = change[2:] if keywords else change
+    weights = [] if "--weights" in more else ["--weights", tiny]
+    result = sync_in(job, *weights, *more, **keywords)
+    assert result.exit_code == code, result.output
+    assert result.stdout == ""
+    (sentence,) = result.stderr.strip().splitlines()
+    assert sentence.startswith("lipdub: ")
+    assert words in sentence
+    assert {path: path.stat().st_mtime_ns for path in job.iterdir()} == before
+
+
+def test_an_error_is_told_as_json_too(job: Path):
+    result = sync_in(job, "--json", video="nowhere.mp4")
+    told = json.loads(result.stdout)
+    assert told["exit_code"] == result.exit_code == 2
+    assert "no such file" in told["error"]
+
+
+def test_a_hub_that_cannot_be_reached(job: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("LIPDUB_CACHE", str(job / "cache"))
+    monkeypatch.delenv("LIPDUB_WEIGHTS", raising=False)
+    result = sync_in(job, "--plan", job / "plan.json")
+    assert result.exit_code == 1
+    assert "diff2lip could not be fetched" in result.stderr
+    assert "--weights PATH" in result.stderr
+    assert not (job / "out.mp4").exists()
+
+
+def test_usage_errors_exit_with_2():
+    assert lipdub("sync").exit_code == 2
+    assert lipdub("dance").exit_code == 2
+    assert lipdub("sync", "a.mp4", "--audio", "b.wav", "-o", "c.mp4", "--steps", "many").exit_code == 2
+
+
+def test_help_and_version():
+    for command in ("sync", "plan", "preview", "batch", "fetch-weights", "doctor"):
+        result = lipdub(command, "--help")
+        assert result.exit_code == 0
+        assert command in lipdub("--help").stdout
+    assert lipdub("--version").stdout.startswith("lipdub 0.")
+
+
+def test_weights_are_listed_with_their_licences():
+    rows = json.loads(lipdub("fetch-weights", "--list", "--json").stdout)
+    licences = {row["name"]: row["licence"] for row in rows}
+    assert licences["diff2lip"] == "CC-BY-NC-4.0"
+    assert licences["face_landmarker"] == "Apache-2.0"
+    assert lipdub("fetch-weights", "nonsense").exit_code == 2
+
+
+def test_doctor_finds_what_this_suite_needs():
+    result = lipdub("doctor", "--json")
+    findings = {f["what"]: f for f in json.loads(result.stdout)}
+    assert result.exit_code == 0
+    assert all(f["ok"] for f in findings.values() if f["essential"])
+    assert findings["OpenCV"]["ok"], "opencv-python and opencv-contrib-python must be of one version"
+    assert findings["weights diff2lip"]["detail"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_in_the_middle_leaves_nothing(job: Path, tiny: Path, sent: signal.Signals, code: int):
+    before = set(job.iterdir())
+    command = [
+        sys.executable, "-m", "lipdub.cli", "sync", job / "movie.mp4", "--audio", job / "dub.wav", "-o",
+        job / "out.mp4", "--plan", job / "plan.json", "--weights", tiny, "--steps", "1000",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(job.glob(".lipdub-*/picture*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(sent)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in words
+    assert set(job.iterdir()) == before
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
