@@ -9,8 +9,8 @@ from itertools import islice
 
 import cv2
 import numpy as np
-from common import FOOTAGE, CopyReference, Silence, psnr, put, table
 
+from common import FOOTAGE, CopyReference, Silence, psnr, put, table
 from lipdub.engine import load_landmarker
 from lipdub.faces.analyse import analyse
 from lipdub.faces.paste import MASK_CORE, mouth_mask

@@ -1,8 +1,8 @@
 """Does the box betray the old mouth? Correlation of box height with lip aperture, on real footage."""
 
 import numpy as np
-from common import FOOTAGE, put, table
 
+from common import FOOTAGE, put, table
 from lipdub.engine import load_landmarker
 from lipdub.faces.crop import framing_box, lip_aperture
 from lipdub.media.frames import read_frames, upright_image

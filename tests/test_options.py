@@ -44,7 +44,9 @@ def test_times_are_exact(hours, minutes, seconds, thousandths):
     assert parse_time(f"{float(expected):.3f}") == expected
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1:2:3:4", "-1", "1e3", "nan", "inf", "1/2", "1.2.3", "٣", "1:-2"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1:2:3:4", "-1", "1e3", "nan", "inf", "1/2", "1.2.3", "٣", "1:-2"]
+)
 def test_what_is_not_a_time_is_refused(text):
     with pytest.raises(OptionError, match="not a time"):
         parse_time(text)

@@ -96,5 +96,7 @@ def test_every_error_is_in_the_tree_its_docstring_draws():
     drawn = errors.__doc__ or ""
     for name, kind in inspect.getmembers(errors, inspect.isclass):
         assert issubclass(kind, errors.LipdubError)
-        line = next(line for line in drawn.splitlines() if line.split(name)[0].strip(" │├└─") == "" and name in line)
+        line = next(
+            line for line in drawn.splitlines() if line.split(name)[0].strip(" │├└─") == "" and name in line
+        )
         assert f" {kind.exit_code}" in line

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from lipdub.errors import LipdubError
 from lipdub.options import DEFAULT_WEIGHTS, PRESETS, SyncOptions, parse_time
+
+if TYPE_CHECKING:
+    from lipdub.batch import RowEvent
 
 app = typer.Typer(
     name="lipdub",
@@ -41,13 +44,18 @@ Seed = Annotated[int, typer.Option(help="Of the noise, and of random references.
 Start = Annotated[str | None, typer.Option(help="Change nothing before this time (12.5 or 1:00:12.5).")]
 End = Annotated[str | None, typer.Option(help="Change nothing from this time on.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-KeepAudio = Annotated[bool, typer.Option("--keep-original-audio", help="Keep the old sound as a second track.")]
+KeepAudio = Annotated[
+    bool, typer.Option("--keep-original-audio", help="Keep the old sound as a second track.")
+]
 Language = Annotated[str | None, typer.Option(help="Language code on the dub's track, for example fra.")]
+PlanFile = Annotated[str | None, typer.Option(help="Do what this plan says (see lipdub plan).")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False) -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
     if version:
         from importlib.metadata import version as installed
 
@@ -74,7 +82,7 @@ def sync(
     overwrite: Overwrite = False,
     keep_original_audio: KeepAudio = False,
     language: Language = None,
-    plan: Annotated[Path | None, typer.Option(help="Do what this plan says (see lipdub plan).")] = None,
+    plan: PlanFile = None,
     as_json: Json = False,
 ) -> None:
     """Dub a movie: the same picture with lips that speak the new sound."""
@@ -93,15 +101,14 @@ def sync(
             end=_time(end),
             overwrite=overwrite,
             keep_original_audio=keep_original_audio,
+            plan=plan,
             language=language,
         )
         from lipdub import pipeline
-        from lipdub.plan import load_plan
         from lipdub.progress import terminal_progress
 
         with terminal_progress() as progress:
-            made = load_plan(plan) if plan else None
-            result = pipeline.sync(video, audio, output, options=options, plan=made, progress=progress)
+            result = pipeline.sync(video, audio, output, options=options, progress=progress)
         changed = f"{result.changed} of {result.frames} frames with new lips"
         _tell(result.as_json(), f"{result.output}: {changed}, {result.seconds:.1f} s", result.notes, as_json)
 
@@ -119,7 +126,9 @@ def plan(
 ) -> None:
     """Find the faces and write down what sync would change, to read, edit and give back."""
     with _reporting(as_json):
-        options = SyncOptions(reference=reference, seed=seed, start=_time(start), end=_time(end), overwrite=overwrite)
+        options = SyncOptions(
+            reference=reference, seed=seed, start=_time(start), end=_time(end), overwrite=overwrite
+        )
         from lipdub import pipeline
         from lipdub.progress import terminal_progress
 
@@ -164,14 +173,74 @@ def preview(
 
         with terminal_progress() as progress:
             result = compare.preview(video, audio, output, at=moment, options=options, progress=progress)
-        _tell(result.as_json(), f"{result.output}: the frame at {result.seconds:.3f} s", result.notes, as_json)
+        _tell(
+            result.as_json(), f"{result.output}: the frame at {result.seconds:.3f} s", result.notes, as_json
+        )
+
+
+@app.command()
+def batch(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST.csv",
+            help="Columns video, audio, output; and, if wanted, any option of sync by its name.",
+        ),
+    ],
+    weights: Weights = DEFAULT_WEIGHTS,
+    preset: PresetName = "standard",
+    steps: Steps = None,
+    sampler: Sampler = "ddim",
+    reference: ReferenceKind = "same",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    batch_size: BatchSize = None,
+    seed: Seed = 7,
+    overwrite: Overwrite = False,
+    keep_original_audio: KeepAudio = False,
+    language: Language = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do all rows again, also finished ones.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Dub many movies; run it again, and only unfinished rows are done.
+
+    The options here hold for rows whose cell is empty or missing. What was done is written to
+    MANIFEST.results.csv.
+    """
+    with _reporting(as_json, "stopped; finished rows are kept: run the same command again to go on."):
+        options = SyncOptions(
+            weights=weights,
+            preset=preset,
+            steps=steps,
+            sampler=sampler,
+            reference=reference,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            seed=seed,
+            overwrite=overwrite,
+            keep_original_audio=keep_original_audio,
+            language=language,
+        )
+        from lipdub import batch as batches
+        from lipdub.progress import terminal_progress
+
+        with terminal_progress() as progress:
+            jobs = batches.read_manifest(manifest, options, fresh=fresh, progress=progress)
+            result = batches.run_batch(jobs, progress=progress, report=_tell_row, fresh=fresh)
+        counts = f"{result.done} done, {result.skipped} finished before, {result.failed} failed"
+        _tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
+        if result.failed:
+            raise typer.Exit(1)
 
 
 @app.command("fetch-weights")
 def fetch_weights(
     names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show what there is, and where.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Check the files that are here against their hashes.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check the files that are here against their hashes.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch weights before they are needed."""
@@ -202,9 +271,12 @@ def doctor(as_json: Json = False) -> None:
 
         findings = examine()
         table = [
-            f"{'ok     ' if f.ok else 'MISSING' if f.essential else '–      '} {f.what:<24} {f.detail}" for f in findings
+            f"{'ok     ' if f.ok else 'MISSING' if f.essential else '–      '} {f.what:<24} {f.detail}"
+            for f in findings
         ]
-        result = [{"what": f.what, "ok": f.ok, "essential": f.essential, "detail": f.detail} for f in findings]
+        result = [
+            {"what": f.what, "ok": f.ok, "essential": f.essential, "detail": f.detail} for f in findings
+        ]
         _tell(result, "\n".join(table), (), as_json)
         if any(f.essential and not f.ok for f in findings):
             raise typer.Exit(1)
@@ -217,7 +289,9 @@ def main() -> None:
 
 
 @contextmanager
-def _reporting(as_json: bool) -> Iterator[None]:
+def _reporting(
+    as_json: bool, stopped: str = "stopped; nothing was left under the output's name."
+) -> Iterator[None]:
     """Turn errors into one sentence and an exit code."""
     try:
         yield
@@ -227,7 +301,7 @@ def _reporting(as_json: bool) -> Iterator[None]:
         typer.echo(f"lipdub: {exc}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:
-        typer.echo("lipdub: stopped; nothing was left under the output's name.", err=True)
+        typer.echo(f"lipdub: {stopped}", err=True)
         raise typer.Exit(130) from exc
 
 
@@ -235,6 +309,13 @@ def _tell(result: Any, sentence: str, notes: tuple[str, ...], as_json: bool) -> 
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else sentence)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def _tell_row(event: "RowEvent") -> None:
+    """A line for each row of a batch, on standard error."""
+    place = f"[{event.number}/{event.total}] {event.job.output.name}"
+    why = f": {event.outcome.error}" if event.outcome and event.kind == "failed" else ""
+    typer.echo(f"{place} {event.kind}{why}", err=True)
 
 
 def _time(text: str | None) -> Fraction | None:
@@ -246,7 +327,8 @@ def _show_weights(found: "list[Any]", as_json: bool) -> None:
 
     catalogue = weights.load_catalogue()
     rows = [
-        {"name": s.name, "state": s.state, "path": str(s.path), "licence": catalogue[s.name].licence} for s in found
+        {"name": s.name, "state": s.state, "path": str(s.path), "licence": catalogue[s.name].licence}
+        for s in found
     ]
     table = "\n".join(f"{r['name']:<20} {r['state']:<9} {r['licence']:<16} {r['path']}" for r in rows)
     _tell(rows, table, (), as_json)

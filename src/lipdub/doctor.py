@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from lipdub import weights
 from lipdub.errors import LipdubError
 
-OPENCV_PACKAGES = ("opencv-python", "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless")
+OPENCV_PACKAGES = (
+    "opencv-python",
+    "opencv-contrib-python",
+    "opencv-python-headless",
+    "opencv-contrib-python-headless",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def _opencv() -> str:
 def _librosa() -> str:
     import librosa
 
-    return str(librosa.__version__)
+    return str(librosa.__version__)  # type: ignore[attr-defined]
 
 
 def _cache() -> str:

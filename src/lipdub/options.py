@@ -1,6 +1,7 @@
 """What a user can choose, checked once."""
 
 import math
+import re
 from dataclasses import dataclass, fields
 from fractions import Fraction
 
@@ -47,6 +48,7 @@ class SyncOptions:
         start, end: seconds as a player shows them; only frames from start up to end are changed.
         overwrite: replace an output that exists.
         keep_original_audio: keep the replaced sound as a second track.
+        plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
         language: ISO 639 code written on the dub's track, for example ``fra``.
 
     Raises:
@@ -66,12 +68,15 @@ class SyncOptions:
     end: Fraction | None = None
     overwrite: bool = False
     keep_original_audio: bool = False
+    plan: str | None = None
     language: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("preset", self.preset, PRESETS)
         _one_of("sampler", self.sampler, SAMPLERS)
         _one_of("precision", self.precision, PRECISIONS)
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise OptionError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {self.device!r}.")
         _between("steps", self.steps, 1, MAX_STEPS)
         _between("batch-size", self.batch_size, 1, 4096)
         _between("seed", self.seed, 0, 2**63 - 1)

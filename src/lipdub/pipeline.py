@@ -23,7 +23,7 @@ from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.outputs import check_output, publish, workspace
-from lipdub.plan import Plan, Reference, make_plan, save_plan
+from lipdub.plan import Plan, Reference, load_plan, make_plan, save_plan
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter, render
 from lipdub.speech import MelReader, speech_seconds
@@ -98,30 +98,61 @@ def sync(
         LipdubError: see `lipdub.errors`. Nothing is left under the output's name then.
     """
     options, began = options or SyncOptions(**choices), time.monotonic()
-    movie, dub = check_job(Path(video), Path(audio), Path(output), options)
-    if inpainter:
+    output = Path(output)
+    movie, dub, plan = check_job(Path(video), Path(audio), output, options, plan)
+    if inpainter is not None:
         engine = Engine(inpainter, "given", None)
     engine = engine or load_engine(options, progress)
-    with workspace(Path(output)) as work:
+    with workspace(output) as work:
         pcm = decode_for_network(dub, work / "dub.pcm")
-        still_length = Fraction(len(pcm), NETWORK_RATE)
-        plan = plan or decide(movie, options, still_length, progress)
-        plan.check(movie)
-        picture = _render(
-            movie, plan, pcm, engine.inpainter, still_length, work, Path(output).suffix, progress
-        )
-        notes = _put_together(movie, dub, picture, pcm, options, work, Path(output), progress)
-    notes = (*engine.notes, *plan.notes, *picture.notes, *notes)
-    seconds = time.monotonic() - began
-    changed = len(np.unique(plan.edits["pts"]))
-    return SyncResult(Path(output), picture.frames, changed, seconds, notes, engine.weights, engine.sha256)
+        job = _Job(movie, dub, output, options, work, pcm, progress)
+        plan = plan or decide(movie, options, job.sound_length, progress)
+        picture = _render(job, plan, engine.inpainter)
+        notes = _put_together(job, picture)
+    return SyncResult(
+        output=output,
+        frames=picture.frames,
+        changed=len(np.unique(plan.edits["pts"])),
+        seconds=time.monotonic() - began,
+        notes=(*engine.notes, *plan.notes, *picture.notes, *notes),
+        weights=engine.weights,
+        weights_sha256=engine.sha256,
+    )
 
 
-def check_job(video: Path, audio: Path, output: Path, options: SyncOptions) -> tuple[VideoInfo, AudioInfo]:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the stages of one job share; `pcm` is the dub at 16 kHz, `work` the folder of unfinished files."""
+
+    movie: VideoInfo
+    dub: AudioInfo
+    output: Path
+    options: SyncOptions
+    work: Path
+    pcm: npt.NDArray[np.int16]
+    progress: Progress
+
+    @property
+    def sound_length(self) -> Fraction:
+        """Seconds of sound."""
+        return Fraction(len(self.pcm), NETWORK_RATE)
+
+    @property
+    def frames(self) -> int | None:
+        """How many pictures the output will have, if that is known."""
+        return round(self.sound_length * self.movie.rate) if self.movie.still else self.movie.frames
+
+
+def check_job(
+    video: Path, audio: Path, output: Path, options: SyncOptions, plan: Plan | None = None
+) -> tuple[VideoInfo, AudioInfo, Plan | None]:
     """Look at everything that can be wrong with a job before any work is done.
 
+    Returns:
+        What the movie is, what the dub is, and the plan that was given, if one was.
+
     Raises:
-        InputError: something is; the sentence says what.
+        InputError: something is wrong; the sentence says what.
     """
     if output.suffix.lower() not in FORMATS:
         raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
@@ -130,7 +161,11 @@ def check_job(video: Path, audio: Path, output: Path, options: SyncOptions) -> t
     if options.start is not None and movie.duration is not None and options.start >= movie.duration:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
     check_reference(options)
-    return movie, dub
+    if plan is None and options.plan is not None:
+        plan = load_plan(Path(options.plan))
+    if plan is not None:
+        plan.check(movie)
+    return movie, dub, plan
 
 
 def check_reference(options: SyncOptions) -> None:
@@ -201,29 +236,20 @@ class _Picture:
     """The new picture: its file, number of frames, end in seconds, and what is to be said of it."""
 
     path: Path
-    codec: str
+    encoder: str
     frames: int
     end: Fraction
     notes: tuple[str, ...]
 
 
-def _render(
-    movie: VideoInfo,
-    plan: Plan,
-    pcm: npt.NDArray[np.int16],
-    inpainter: Inpainter,
-    still_length: Fraction,
-    work: Path,
-    suffix: str,
-    progress: Progress,
-) -> _Picture:
-    encoding = choose_encoding(movie, suffix)
-    path = work / f"picture.{encoding.encoder.carrier}"
-    total = round(still_length * movie.rate) if movie.still else movie.frames
-    clock = _Clock(movie)
-    with PictureWriter(path, movie, encoding) as writer:
-        frames = clock.watch(read_frames(movie, still_length=still_length))
-        for frame in render(plan, movie, MelReader(pcm), inpainter, frames, progress, total):
+def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
+    encoding = choose_encoding(job.movie, job.output.suffix)
+    path = job.work / f"picture.{encoding.encoder.carrier}"
+    clock = _Clock(job.movie)
+    with PictureWriter(path, job.movie, encoding) as writer:
+        frames = clock.watch(read_frames(job.movie, still_length=job.sound_length))
+        mel = MelReader(job.pcm)
+        for frame in render(plan, job.movie, mel, inpainter, frames, job.progress, job.frames):
             writer.write(frame)
     notes = list(encoding.notes)
     if writer.moved:
@@ -247,28 +273,30 @@ class _Clock:
             yield frame
 
 
-def _put_together(
-    movie: VideoInfo,
-    dub: AudioInfo,
-    picture: _Picture,
-    pcm: npt.NDArray[np.int16],
-    options: SyncOptions,
-    work: Path,
-    output: Path,
-    progress: Progress,
-) -> list[str]:
+def _put_together(job: _Job, picture: _Picture) -> list[str]:
     """Remux and publish; returns what is to be said of it."""
-    progress(Step("remux", 0, 1, "files"))
-    length = Fraction(len(pcm), NETWORK_RATE)
-    sound = choose_sound(dub, output.suffix, abs(length - picture.end) <= SAME_LENGTH)
-    carried, notes = choose_streams(movie, output.suffix, options.keep_original_audio)
-    finished = work / f"finished{output.suffix}"
-    hevc = picture.codec == "libx265"
-    job = Remux(movie, picture.path, dub, sound, picture.end, hevc, carried, options.language)
-    remux(job, finished, output.suffix)
-    publish(finished, output, options.overwrite)
-    progress(Step("remux", 1, 1, "files"))
-    return [*sound.notes, *notes, *length_notes(pcm, picture.end)]
+    job.progress(Step("remux", 0, 1, "files"))
+    suffix = job.output.suffix
+    sound = choose_sound(job.dub, suffix, abs(job.sound_length - picture.end) <= SAME_LENGTH)
+    carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
+    finished = job.work / f"finished{suffix}"
+    remux(
+        Remux(
+            info=job.movie,
+            picture=picture.path,
+            dub=job.dub,
+            sound=sound,
+            length=picture.end,
+            hevc=picture.encoder == "libx265",
+            carried=carried,
+            language=job.options.language,
+        ),
+        finished,
+        suffix,
+    )
+    publish(finished, job.output, job.options.overwrite)
+    job.progress(Step("remux", 1, 1, "files"))
+    return [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
 
 
 def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:
@@ -276,7 +304,5 @@ def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:
     surplus = Fraction(len(pcm), NETWORK_RATE) - end
     if surplus <= SAME_LENGTH:
         return []
-    lost = speech_seconds(pcm, end)
-    return [
-        f"the dub is {float(surplus):.2f} s longer than the picture and was cut; {lost:.1f} s of speech are lost."
-    ]
+    lost = f"{speech_seconds(pcm, end):.1f} s of speech are lost"
+    return [f"the dub is {float(surplus):.2f} s longer than the picture and was cut; {lost}."]

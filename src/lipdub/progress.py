@@ -65,13 +65,21 @@ class _BarsByStage:
         self._tasks: dict[str, tuple[TaskID, float]] = {}
 
     def __call__(self, step: Step) -> None:
-        if step.stage not in self._tasks:
-            task = self._bars.add_task(step.stage, total=step.total, count="", rate="")
-            self._tasks[step.stage] = (task, time.monotonic())
-        task, began = self._tasks[step.stage]
+        task, began = self._task(step)
         rate = step.done / max(time.monotonic() - began, 1e-6)
         count, speed = _in_words(step, rate)
         self._bars.update(task, completed=step.done, total=step.total, count=count, rate=speed)
+
+    def _task(self, step: Step) -> "tuple[TaskID, float]":
+        """The stage's bar and when it began; a stage that starts over, as in a batch, begins anew."""
+        known = self._tasks.get(step.stage)
+        if known and step.done >= self._bars.tasks[self._bars.task_ids.index(known[0])].completed:
+            return known
+        if known:
+            self._bars.remove_task(known[0])
+        task = self._bars.add_task(step.stage, total=step.total, count="", rate="")
+        self._tasks[step.stage] = (task, time.monotonic())
+        return self._tasks[step.stage]
 
 
 def _in_words(step: Step, rate: float) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Carry out a plan: decode → crop → inpaint (batched) → paste → encode, with bounded memory."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -90,10 +91,9 @@ def render(
     pictures = (_prepare(frame, plan, canvas, references, inpainter.size) for frame in frames)
     count = 0
     for group in _groups(pictures, inpainter.batch_size):
-        faces = [face for picture in group for face in picture.faces]
-        generated = iter(_inpaint(faces, mel, inpainter))
-        for picture in group:
-            yield _finish(picture, canvas, generated)
+        generated = _inpaint([face for picture in group for face in picture.faces], mel, inpainter)
+        while group:  # a frame that was handed on is not held any longer
+            yield _finish(group.popleft(), canvas, generated)
             count += 1
             progress(Step("render", count, total))
 
@@ -132,22 +132,26 @@ def _prepare(
     frame: av.VideoFrame, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int
 ) -> _Picture:
     picture = _Picture(as_planar(frame))
-    for edit in plan.at(frame.pts):
+    pts = frame.pts or 0  # never None: reading gave every frame a time
+    for edit in plan.at(pts):
         image = _crop_of(picture.frame, canvas, edit.box, size)
-        picture.faces.append(_Face(edit, image, reader(edit, image), plan.mel_time(frame.pts)))
+        picture.faces.append(_Face(edit, image, reader(edit, image), plan.mel_time(pts)))
     return picture
 
 
-def _groups(pictures: Iterable[_Picture], batch_size: int) -> Iterator[list[_Picture]]:
-    """Frames in order, in groups that hold one batch of faces or, where faces are rare, few frames."""
-    group: list[_Picture] = []
+def _groups(pictures: Iterable[_Picture], batch_size: int) -> Iterator[deque[_Picture]]:
+    """Frames in order, in groups that hold one batch of faces or, where faces are rare, few frames.
+
+    A group is emptied by whoever gets it, before the next one is asked for.
+    """
+    group: deque[_Picture] = deque()
     faces = 0
     for picture in pictures:
         group.append(picture)
         faces += len(picture.faces)
         if faces == 0 or faces >= batch_size or len(group) >= MAX_WAITING:
             yield group
-            group, faces = [], 0
+            faces = 0
     if group:
         yield group
 

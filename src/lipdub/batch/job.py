@@ -1,0 +1,92 @@
+"""One row of a manifest, and what makes it the same job when the batch is run again."""
+
+import hashlib
+import json
+import os
+import unicodedata
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lipdub.options import REFERENCES, SyncOptions
+from lipdub.weights import load_catalogue
+
+_NOT_IN_KEY = frozenset(
+    {"overwrite", "device", "batch_size", "preset", "steps", "weights", "reference", "plan"}
+)
+"""Options that do not change what is made, and those that the key holds in another form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A movie to dub.
+
+    Attributes:
+        line: of the manifest in which the row begins, from 1.
+        video, audio, output: absolute paths.
+        options: the command line's, with those of the row over them.
+    """
+
+    line: int
+    video: Path
+    audio: Path
+    output: Path
+    options: SyncOptions
+
+
+def job_key(job: Job) -> str:
+    """64 hexadecimal digits that are the same as long as the job would make the same movie.
+
+    They hold the paths (links resolved), size and time of change of both inputs, and every option that
+    changes the output; not `overwrite`, `device` and `batch_size`. An input that is not there has no size.
+    """
+    options = {f.name: str(getattr(job.options, f.name)) for f in fields(job.options)}
+    parts = {
+        "video": _file(job.video),
+        "audio": _file(job.audio),
+        "output": os.path.realpath(job.output),
+        "weights": _weights(job.options.weights),
+        "reference": _reference(job.options.reference),
+        "plan": _file(Path(job.options.plan)) if job.options.plan else None,
+        "steps": job.options.sampling_steps,
+        "options": {name: value for name, value in options.items() if name not in _NOT_IN_KEY},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def stamp(path: Path) -> str:
+    """Size in bytes and time of change in ns of a file, as in ``1024-1700000000000000000``; "" if none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def identity(path: Path) -> str:
+    """The same text for all names of a file: links resolved, capitals and accents as no file system differs.
+
+    Two names that differ in capitals only are one file on Windows and macOS, and on most drives that movies
+    are delivered on.
+    """
+    return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+
+
+def weights_path(name: str) -> Path:
+    """The path that a name of weights may be, with the user's home for ``~``."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # no such user
+        return Path(name)
+
+
+def _file(path: Path) -> list[str]:
+    return [os.path.realpath(path), stamp(path)]
+
+
+def _weights(name: str) -> list[str]:
+    entry = load_catalogue().get(name)
+    return [entry.sha256] if entry else _file(weights_path(name))
+
+
+def _reference(choice: str) -> list[str]:
+    return [choice] if choice in REFERENCES else _file(Path(choice))
