@@ -94,17 +94,18 @@ def preview(
     check_output(output, (movie.path, dub.path), options.overwrite)
     check_reference(options)
     frame = _frame_at(movie, at)
+    pts = frame.pts or 0  # never None: reading gave every frame a time
     engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
-    plan = _plan_around(movie, frame, options, progress)
+    plan = _plan_around(movie, movie.seconds(pts), options, progress)
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         pcm = decode_for_network(dub, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
         after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [copy_frame(as_planar(frame))]))
         del pcm
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
-    changed = bool(plan.at(frame.pts))
+    changed = bool(plan.at(pts))
     notes = (*engine.notes, *plan.notes) if changed else ("no usable face in this frame: it stays as it is.",)
-    return PreviewResult(output, float(movie.seconds(frame.pts)), changed, notes)
+    return PreviewResult(output, float(movie.seconds(pts)), changed, notes)
 
 
 def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
@@ -117,8 +118,7 @@ def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
         raise OptionError(f"{movie.path} shows no frame at {float(at):.3f} s.") from exc
 
 
-def _plan_around(movie: VideoInfo, frame: av.VideoFrame, options: SyncOptions, progress: Progress) -> Plan:
-    now = movie.seconds(frame.pts)
+def _plan_around(movie: VideoInfo, now: Fraction, options: SyncOptions, progress: Progress) -> Plan:
     reach = LOOK_AROUND_REFERENCE if options.reference in {"first", "random"} else LOOK_AROUND
     nearby = SyncOptions(
         reference=options.reference, seed=options.seed, start=max(now - reach, Fraction(0)), end=now + reach

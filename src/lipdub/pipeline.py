@@ -269,7 +269,8 @@ class _Clock:
         for frame in frames:
             self.frames += 1
             length = frame.duration * self._movie.time_base if frame.duration else 1 / self._movie.rate
-            self.end = max(self.end, self._movie.seconds(frame.pts) + length)
+            now = self._movie.seconds(frame.pts or 0)  # never None: reading gave every frame a time
+            self.end = max(self.end, now + length)
             yield frame
 
 

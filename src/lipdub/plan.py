@@ -203,14 +203,13 @@ def load_plan(path: Path) -> Plan:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["lipdub_plan"] != FORMAT:
-            raise PlanError(
-                f"{path} is a plan of format {data['lipdub_plan']}; this lipdub reads format {FORMAT}."
-            )
+            found = str(data["lipdub_plan"])[:50]
+            raise PlanError(f"{path} is a plan of format {found}; this lipdub reads format {FORMAT}.")
         return _read_plan(data, path)
     except OSError as exc:
         raise PlanError(f"{path} cannot be read ({exc.strerror}); check the path.") from exc
     except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
-        raise PlanError(f"{path} is not a plan of lipdub, or is damaged ({exc}).") from exc
+        raise PlanError(f"{path} is not a plan of lipdub, or is damaged ({str(exc)[:200]}).") from exc
 
 
 def without_edits(plan: Plan) -> Plan:

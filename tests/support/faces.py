@@ -1,4 +1,4 @@
-"""Faces and pictures made by code: landmarks in a known place, noise in any pixel format, a stand-in finder."""
+"""Faces and pictures made by code: landmarks in a known place, noise in any format, a stand-in finder."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -68,13 +68,14 @@ def analyse_frames(
     times: list[int] = []
     shots: list[int] = []
     for frame in frames:
+        now = frame.pts or 0  # never None: reading gave every frame a time
         image = upright_image(frame, info)
         cut = is_cut(image)
         factor = info.geometry.upright_size[1] / image.shape[0]
-        faces = [scaled(face, factor) for face in find(image, float(info.seconds(frame.pts)), cut)]
-        tracker.add(frame.pts, faces, cut)
-        times.append(frame.pts)
-        shots += [frame.pts] if cut else []
+        faces = [scaled(face, factor) for face in find(image, float(info.seconds(now)), cut)]
+        tracker.add(now, faces, cut)
+        times.append(now)
+        shots += [now] if cut else []
         progress(Step("analyse", len(times), total))
     pts = np.array(times, dtype=np.int64)
     tracks = tuple(finish_track(t, pts, float(info.time_base)) for t in tracker.finish())

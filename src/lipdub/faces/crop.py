@@ -91,7 +91,7 @@ def smooth(
     """
     result = np.empty_like(values)
     for i, now in enumerate(seconds):
-        low, high = np.searchsorted(seconds, [now - 3 * sigma, now + 3 * sigma + 1e-9])
+        low, high = np.searchsorted(seconds, [now - 3 * sigma - 1e-9, now + 3 * sigma + 1e-9])
         t = seconds[low:high] - now
         weights = np.exp(-0.5 * (t / sigma) ** 2)
         result[i] = _local_line(t, values[low:high], weights)

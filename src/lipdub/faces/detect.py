@@ -1,6 +1,7 @@
 """Find faces in a picture: MediaPipe's landmarker, on the whole picture or on parts of it."""
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,13 @@ AROUND = 2.2
 RESCAN_SECONDS = 1.0
 """How often the whole picture is searched for further faces."""
 EMPTY_SECONDS = 0.2
-"""How often it is searched when there was no face."""
+"""How soon it is searched again when there was no face, and after a cut."""
+MISSED_SECONDS = 0.4
+"""How long a lost face is looked for where it was; tracks bridge a gap of that length."""
 SAME_FACE_IOU = 0.3
+
+_STDERR = threading.Lock()
+"""Two threads that swap standard error at once could leave it swapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class FaceLandmarker:
         try:
             with _quiet():
                 self._landmarker = vision.FaceLandmarker.create_from_options(options)
+                # Its threads go on writing log lines until they have begun to work.
+                self(np.zeros((64, 64, 3), np.uint8))
         except (RuntimeError, ValueError, OSError) as exc:
             raise WeightsFormatError(
                 f"{model} is not MediaPipe's face landmarker; run `lipdub fetch-weights face_landmarker`."
@@ -61,9 +69,8 @@ class FaceLandmarker:
         """Faces in an RGB picture [H, W, 3], 0–255."""
         import mediapipe as mp
 
-        with _quiet():
-            picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
-            found = self._landmarker.detect(picture).face_landmarks
+        picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        found = self._landmarker.detect(picture).face_landmarks
         height, width = image.shape[:2]
         return [_face(points, width, height) for points in found]
 
@@ -89,6 +96,7 @@ class FaceFinder:
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self._landmarker = landmarker
         self._known: list[Face] = []
+        self._lost: list[tuple[Face, float]] = []
         self._next_search = -np.inf
 
     def __call__(self, image: Image, seconds: float, cut: bool) -> list[Face]:
@@ -99,19 +107,24 @@ class FaceFinder:
             seconds: time of the frame.
             cut: the frame begins a new shot, so nothing is where it was.
         """
-        faces = [] if cut else self._follow(image)
-        if cut or seconds >= self._next_search or len(faces) < len(self._known):
+        if cut:
+            self._known, self._lost = [], []
+        faces = self._follow(image, self._known + [face for face, _ in self._lost])
+        missing = _without(self._known, faces)
+        if cut or seconds >= self._next_search or missing:
             faces = distinct(faces + self._search(image, faces))
-            self._next_search = seconds + (RESCAN_SECONDS if faces else EMPTY_SECONDS)
+            self._next_search = seconds + (RESCAN_SECONDS if faces and not cut else EMPTY_SECONDS)
+        lost = [(face, until) for face, until in self._lost if until > seconds and _without([face], faces)]
+        self._lost = lost + [(face, seconds + MISSED_SECONDS) for face in _without(missing, faces)]
         self._known = faces
         return faces
 
-    def _follow(self, image: Image) -> list[Face]:
+    def _follow(self, image: Image, faces: Sequence[Face]) -> list[Face]:
         found = []
-        for face in self._known:
+        for face in faces:
             candidates = self._in_square(image, *_square_around(face.box))
             close = [c for c in candidates if overlap(c.box, face.box) > SAME_FACE_IOU]
-            found += close[:1]
+            found += sorted(close, key=lambda c: -overlap(c.box, face.box))[:1]
         return distinct(found)
 
     def _search(self, image: Image, known: Sequence[Face]) -> list[Face]:
@@ -125,7 +138,7 @@ class FaceFinder:
     def _in_square(self, image: Image, x: int, y: int, side: int) -> list[Face]:
         height, width = image.shape[:2]
         left, top = max(x, 0), max(y, 0)
-        part = image[top : min(y + side, height), left : min(x + side, width)]
+        part = image[top : np.clip(y + side, 0, height), left : np.clip(x + side, 0, width)]
         if min(part.shape[:2]) < 8:
             return []
         return [shifted(face, left, top) for face in self._landmarker(part)]
@@ -170,6 +183,11 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
     return kept
 
 
+def _without(faces: Sequence[Face], others: Sequence[Face]) -> list[Face]:
+    """The faces that are none of the others."""
+    return [f for f in faces if all(overlap(f.box, other.box) <= SAME_FACE_IOU for other in others)]
+
+
 def _square_around(box: Box) -> tuple[int, int, int]:
     side = AROUND * box[3]
     centre = box[:2] + box[2:] / 2
@@ -185,13 +203,21 @@ def _face(points: Sequence[Any], width: int, height: int) -> Face:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep MediaPipe's C++ log lines, which no option turns off, out of standard error."""
-    saved = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
+    """Keep MediaPipe's C++ log lines, which no option turns off, out of standard error.
+
+    What other threads write there meanwhile is lost too, so this is for short moments.
+    """
+    with _STDERR:
+        try:
+            saved = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        sink = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(sink, 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(sink)

@@ -62,7 +62,8 @@ def take_crop(planes: list[Plane], canvas: Canvas, box: Box, size: int) -> Crop:
     matrix = canvas.crop_to_coded(box, size)
     region = canvas.region(_corners(matrix, size, 0.0), READ_MARGIN)
     rgb = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
-    return warp(rgb * 2 - 1, _relative(matrix, region), (size, size))
+    crop = np.asarray(rgb * 2 - 1, dtype=np.float32)
+    return warp(crop, _relative(matrix, region), (size, size))
 
 
 def paste(planes: list[Plane], canvas: Canvas, box: Box, generated: Crop, opacity: float) -> None:
@@ -85,7 +86,7 @@ def paste(planes: list[Plane], canvas: Canvas, box: Box, generated: Crop, opacit
     if min(region.size) <= 0 or opacity <= 0:
         return
     to_crop = invert(_relative(matrix, region))
-    new = warp((generated + 1) / 2, to_crop, region.size)
+    new = warp(np.asarray((generated + 1) / 2, dtype=np.float32), to_crop, region.size)
     old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
     mask = mouth_mask(to_crop, region.size, size) * opacity
     canvas.colour.add(planes, region, mask[..., None] * (new - old))
@@ -107,7 +108,7 @@ def mouth_mask(to_crop: Affine, shape: tuple[int, int], size: int) -> npt.NDArra
     offset = np.abs(((place + 0.5) / size - MASK_CENTRE) / MASK_HALF_SIZE)
     radius = (offset**MASK_ROUNDNESS).sum(axis=-1) ** (1 / MASK_ROUNDNESS)
     inward = np.clip((1 - radius) / (1 - MASK_CORE), 0, 1)
-    return (inward * inward * (3 - 2 * inward)).astype(np.float32)
+    return np.asarray(inward * inward * (3 - 2 * inward), dtype=np.float32)
 
 
 def _corners(matrix: Affine, size: int, top: float) -> npt.NDArray[np.float64]:

@@ -70,13 +70,8 @@ class Tracker:
             self._shot += 1
             self._close(lambda track: True)
         self._close(lambda track: pts - track.pts[-1] > self._max_gap)
-        free = list(self._open)
-        for face in sorted(faces, key=lambda f: -f.box[3]):
-            track = max(free, key=lambda t: overlap(t.boxes[-1], face.box), default=None)
-            if track is None or overlap(track.boxes[-1], face.box) < SAME_FACE_IOU:
-                track = self._start()
-            else:
-                free.remove(track)
+        for face, found in zip(faces, self._assign(faces), strict=True):
+            track = found or self._start()
             track.pts.append(pts)
             track.boxes.append(face.box)
             track.apertures.append(lip_aperture(face.landmarks))
@@ -85,6 +80,20 @@ class Tracker:
         """All tracks, in the order in which they began."""
         self._close(lambda track: True)
         return sorted(self._closed, key=lambda t: t.id)
+
+    def _assign(self, faces: Sequence[Face]) -> list[_Open | None]:
+        """The track that each face goes on with, if any: the pairs that overlap most come first."""
+        pairs = [
+            (overlap(track.boxes[-1], face.box), i, track)
+            for i, face in enumerate(faces)
+            for track in self._open
+        ]
+        found: dict[int, _Open] = {}
+        for iou, i, track in sorted(pairs, key=lambda pair: -pair[0]):
+            taken = any(track is other for other in found.values())
+            if iou >= SAME_FACE_IOU and i not in found and not taken:
+                found[i] = track
+        return [found.get(i) for i in range(len(faces))]
 
     def _start(self) -> _Open:
         track = _Open(self._count, self._shot)
@@ -111,8 +120,8 @@ def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: floa
     boxes = np.stack([np.interp(pts, found, column) for column in np.array(track.boxes).T], axis=1)
     apertures = np.full(len(pts), np.nan)
     apertures[np.searchsorted(pts, found)] = track.apertures
-    boxes = smooth_boxes(boxes, pts * time_base)
-    return Track(track.id, track.shot, pts, boxes, apertures)
+    steady = smooth_boxes(boxes, (pts * time_base).astype(np.float64))
+    return Track(track.id, track.shot, pts, steady, apertures)
 
 
 def smooth_boxes(boxes: Box, seconds: npt.NDArray[np.float64]) -> Box:
