@@ -18,7 +18,7 @@ from lipdub.media.frames import read_frames
 from lipdub.media.geometry import invert
 from lipdub.media.planes import as_planar, copy_frame, plane_views
 from lipdub.media.probe import probe_video
-from lipdub.plan import make_plan
+from lipdub.planning import make_plan
 from lipdub.render import canvas_of, render
 
 CLIPS = [

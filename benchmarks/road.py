@@ -17,12 +17,11 @@ from common import FOOTAGE, ROOT, psnr, put, table
 
 sys.path.insert(0, str(ROOT))
 
-from tests.support.weights import save_tiny_checkpoint
-
 from lipdub import SyncOptions, sync
 from lipdub.engine import load_engine
 from lipdub.media.probe import probe_audio, probe_video
 from lipdub.media.sound import decode_for_network
+from tests.support.weights import save_tiny_checkpoint
 
 CLIPS = {
     "speaker_portrait_1080p.mp4": "10 s, 1080×1920 HEVC",

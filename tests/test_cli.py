@@ -10,13 +10,13 @@ import wave
 from pathlib import Path
 
 import pytest
-from tests.support.jobs import plan_by_hand
-from tests.support.media import click_file, movie
-from tests.support.weights import save_tiny_checkpoint
 from typer.testing import CliRunner, Result
 
 from lipdub import save_plan
 from lipdub.cli import app
+from tests.support.jobs import plan_by_hand
+from tests.support.media import click_file, movie
+from tests.support.weights import save_tiny_checkpoint
 
 SIZE = (160, 96)
 

@@ -6,8 +6,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tests.support.jobs import BOX, Painter, grey, plan_by_hand
-from tests.support.media import click_file, click_offsets, decoded_sound, movie, still, write_sound
 
 from lipdub import load_plan, save_plan, sync
 from lipdub.errors import LipdubError, OptionError, PlanError
@@ -17,6 +15,8 @@ from lipdub.media.probe import probe_audio, probe_video
 from lipdub.pipeline import length_notes
 from lipdub.progress import Step
 from lipdub.speech import log_mel, mel_windows
+from tests.support.jobs import BOX, Painter, grey, plan_by_hand
+from tests.support.media import click_file, click_offsets, decoded_sound, movie, still, write_sound
 
 SIZE = (160, 96)
 

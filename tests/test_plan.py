@@ -10,27 +10,22 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.faces import movie_info
 
 from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.track import Track
-from lipdub.plan import (
-    EDIT,
+from lipdub.plan import EDIT, SAME, Plan, Reference
+from lipdub.planfile import load_plan, save_plan
+from lipdub.planning import (
     FADE_SECONDS,
     FAR_SECONDS,
     HELD_SECONDS,
     MIN_SEEN_SECONDS,
-    SAME,
-    Plan,
-    Reference,
     largest_in_each_shot,
-    load_plan,
     make_plan,
     random_references,
-    save_plan,
-    without_edits,
 )
+from tests.support.faces import movie_info
 
 INFO = movie_info(1280, 720)
 FRAME = 40
@@ -242,7 +237,7 @@ def test_a_plan_that_was_made_comes_back_equal_and_readable(tmp_path: Path):
 
 
 def test_a_plan_without_edits_comes_back(tmp_path: Path):
-    plan = without_edits(_random_plan())
+    plan = replace(_random_plan(), edits=np.empty(0, EDIT))
     save_plan(plan, tmp_path / "plan.json")
     assert len(load_plan(tmp_path / "plan.json").edits) == 0
 

@@ -7,13 +7,13 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tests.support.jobs import SPEECH, Painter, grey, need_footage, need_landmarker
-from tests.support.media import click_file, still
 
 from lipdub import preview, sync
 from lipdub.errors import MediaError
 from lipdub.media.frames import read_frame_at, upright_image
 from lipdub.media.probe import probe_video
+from tests.support.jobs import SPEECH, Painter, grey, need_footage, need_landmarker
+from tests.support.media import click_file, still
 
 pytestmark = pytest.mark.slow
 
@@ -26,9 +26,7 @@ def landmarker(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def french() -> Path:
     return (
-        need_footage("../../speech/french_synthetic.wav")
-        if SPEECH.exists()
-        else pytest.skip("no speech here")
+        need_footage("../speech/french_synthetic.wav") if SPEECH.exists() else pytest.skip("no speech here")
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tests.support.faces import movie_info, noise_frame
 
 from lipdub.faces.paste import take_crop
 from lipdub.media.planes import layout, plane_views
@@ -14,6 +13,7 @@ from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.plan import EDIT, SAME, Plan, Reference
 from lipdub.progress import Step
 from lipdub.render import CACHED_REFERENCES, MAX_WAITING, Crops, ReferenceReader, canvas_of, render
+from tests.support.faces import movie_info, noise_frame
 
 SIZE = 16
 FRAME = 40

@@ -19,6 +19,7 @@ LAYERS = [
     {"pipeline"},
     {"engine"},
     {"render"},
+    {"planning", "planfile"},
     {"plan"},
     {"faces"},
     {"media", "speech", "diffusion", "weights", "outputs"},

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from lipdub.errors import LipdubError
     from lipdub.options import SyncOptions
     from lipdub.pipeline import SyncResult, sync
-    from lipdub.plan import Plan, load_plan, save_plan
+    from lipdub.plan import Plan
+    from lipdub.planfile import load_plan, save_plan
 
 __all__ = ["LipdubError", "Plan", "SyncOptions", "SyncResult", "load_plan", "preview", "save_plan", "sync"]
 
@@ -23,9 +24,9 @@ _HOMES = {
     "Plan": "plan",
     "SyncOptions": "options",
     "SyncResult": "pipeline",
-    "load_plan": "plan",
+    "load_plan": "planfile",
     "preview": "compare",
-    "save_plan": "plan",
+    "save_plan": "planfile",
     "sync": "pipeline",
 }
 

@@ -66,7 +66,7 @@ def _devices() -> str:
     found = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     found += ["mps"] if torch.backends.mps.is_available() else []
     if not found:
-        raise LipdubError("no GPU; a CPU works, at a second or so for each step of each frame with the published weights.")
+        raise LipdubError("no GPU; a CPU works, but takes about a second for each step of each frame.")
     return ", ".join(found)
 
 

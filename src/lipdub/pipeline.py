@@ -23,7 +23,9 @@ from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.outputs import check_output, publish, workspace
-from lipdub.plan import Plan, Reference, load_plan, make_plan, save_plan
+from lipdub.plan import Plan, Reference
+from lipdub.planfile import load_plan, save_plan
+from lipdub.planning import make_plan
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter, render
 from lipdub.speech import MelReader, speech_seconds

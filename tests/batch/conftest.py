@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.media import click_file, movie
 
 from lipdub.batch import Job
 from lipdub.engine import LANDMARKER, Engine
 from lipdub.options import SyncOptions
 from lipdub.pipeline import SyncResult
 from lipdub.weights import cache_folder
+from tests.support.media import click_file, movie
 
 SHARED = Path(__file__).parents[3] / "shared" / "weights"
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from tests.support.media import still
 
 from lipdub.batch import job_key
 from lipdub.options import SyncOptions
+from tests.support.media import still
 
 
 @pytest.mark.parametrize(

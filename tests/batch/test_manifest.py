@@ -5,12 +5,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from tests.support.media import click_file, still
 
 from lipdub.batch import read_manifest
 from lipdub.batch.table import MAX_BYTES
 from lipdub.errors import ManifestError
 from lipdub.options import SyncOptions
+from tests.support.media import click_file, still
 
 
 def problems_of(path: Path, defaults: SyncOptions | None = None) -> list[str]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.weights import small_network
 
 from lipdub.diffusion import LipInpainter, inpaint, make_noise, select_device
 from lipdub.errors import DeviceError, OptionError
+from tests.support.weights import small_network
 
 rng = np.random.default_rng(5)
 IMAGES, REFERENCES = rng.uniform(-1, 1, (2, 7, 16, 16, 3)).astype(np.float32)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tests.support.weights import REFERENCE, golden, paper_shapes, small_network, tiny_shapes, weights_by_name
 from torch import Tensor
 
 from lipdub.diffusion import ddim_timesteps, inpaint, make_noise
@@ -11,6 +10,7 @@ from lipdub.diffusion.inpaint import compose
 from lipdub.diffusion.sampling import ddim
 from lipdub.diffusion.schedule import alphas_cumprod
 from lipdub.models import Diff2Lip, Diff2LipConfig
+from tests.support.weights import REFERENCE, golden, paper_shapes, small_network, tiny_shapes, weights_by_name
 
 
 def built(shapes: dict[str, list[int]]) -> Diff2Lip:

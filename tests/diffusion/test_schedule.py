@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.weights import golden
 
 from lipdub.diffusion import ddim_timesteps
 from lipdub.diffusion.schedule import alphas_cumprod, linear_betas
 from lipdub.errors import OptionError
+from tests.support.weights import golden
 
 
 @pytest.mark.parametrize("steps", [5, 25])

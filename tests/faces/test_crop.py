@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.faces import landmarks_in
 
 from lipdub.faces.crop import ASPECT, RIGID_POINTS, framing_box, lip_aperture, smooth
+from tests.support.faces import landmarks_in
 
 SIGMA = 0.06
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.faces import FOOTAGE, BlobLandmarker, blank_image, draw_face, face_in
 
 from lipdub.errors import WeightsFormatError
 from lipdub.faces import detect
@@ -26,6 +25,7 @@ from lipdub.faces.detect import (
 )
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import probe_video
+from tests.support.faces import FOOTAGE, BlobLandmarker, blank_image, draw_face, face_in
 
 SCENES = FOOTAGE / "scenes"
 boxes = st.tuples(st.integers(0, 80), st.integers(0, 80), st.integers(10, 90), st.integers(10, 90)).map(

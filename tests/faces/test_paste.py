@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.faces import movie_info, noise_frame, noise_planes, psnr, smooth_planes
 
 from lipdub.faces.paste import MASK_CENTRE, Canvas, mouth_mask, paste, take_crop
 from lipdub.media.frames import upright_image
@@ -15,6 +14,7 @@ from lipdub.media.geometry import Geometry, invert
 from lipdub.media.planes import plane_views
 from lipdub.plan import LARGEST
 from lipdub.render import canvas_of
+from tests.support.faces import movie_info, noise_frame, noise_planes, psnr, smooth_planes
 
 FORMATS = ["yuv420p", "yuv422p10le", "yuv444p", "gbrp", "gray"]
 ROTATIONS = [0, 90, 180, 270]

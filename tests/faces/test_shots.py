@@ -3,11 +3,11 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import pytest
-from tests.support.faces import FOOTAGE
 
 from lipdub.faces.shots import CutDetector
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import probe_video
+from tests.support.faces import FOOTAGE
 
 SCENES = FOOTAGE / "scenes"
 

@@ -2,12 +2,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tests.support.faces import BlobLandmarker, blank_image, draw_face, face_in, movie_info, noise_frame
 
 from lipdub.faces.analyse import Analysis, analyse_frames
 from lipdub.faces.detect import Face
 from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
 from lipdub.media.planes import layout, plane_views
+from tests.support.faces import BlobLandmarker, blank_image, draw_face, face_in, movie_info, noise_frame
 
 TICKS = 1000
 FRAME = 40

@@ -1,9 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from tests.support.faces import psnr
 
 from lipdub.faces.warp import MAX_OVERSAMPLING, warp
+from tests.support.faces import psnr
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.random((40, 50, 3)).astype(np.float32)

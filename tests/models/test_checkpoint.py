@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.support.weights import save_tiny_checkpoint, small_network, tiny_state_dict
 from torch import Tensor
 
 from lipdub.errors import OutputError, UnknownWeightsError, WeightsFormatError
 from lipdub.models import Diff2LipConfig, load_checkpoint, save_checkpoint
+from tests.support.weights import save_tiny_checkpoint, small_network, tiny_state_dict
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import json
 
 import pytest
 import torch
-from tests.support.weights import paper_shapes, tiny_shapes
 
 from lipdub.errors import WeightsFormatError
 from lipdub.models import Diff2Lip, Diff2LipConfig
+from tests.support.weights import paper_shapes, tiny_shapes
 
 
 def shapes_of(config: Diff2LipConfig) -> dict[str, list[int]]:

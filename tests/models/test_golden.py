@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.support.weights import REFERENCE, golden, paper_shapes, tiny_shapes, weights_by_name
 
 from lipdub.diffusion.inpaint import compose
 from lipdub.models import Diff2Lip, Diff2LipConfig
+from tests.support.weights import REFERENCE, golden, paper_shapes, tiny_shapes, weights_by_name
 
 
 def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tests.support.weights import small_network
 from torch import Tensor
 
 from lipdub.models import Diff2Lip
 from lipdub.models.layers import timestep_embedding
+from tests.support.weights import small_network
 
 
 @pytest.fixture(scope="module")

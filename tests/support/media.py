@@ -97,6 +97,7 @@ def filled_frame(pix_fmt: str, size: tuple[int, int] = SIZE, *, bits: int = 8, s
         length = plane.buffer_size // (1 if bits == 8 else 2)
         values = random.integers(0, 2**bits, length) << shift
         plane.update(values.astype(np.uint8 if bits == 8 else "<u2").tobytes())
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
     return frame
 
 
@@ -260,7 +261,9 @@ def write_sound(
     return path
 
 
-def decoded_sound(path: Path, origin: Fraction = Fraction(0), track: int = 0) -> tuple[NDArray[np.float32], int]:
+def decoded_sound(
+    path: Path, origin: Fraction = Fraction(0), track: int = 0
+) -> tuple[NDArray[np.float32], int]:
     """A sound track as a player plays it: samples [n, channels] from time `origin` on, and their rate.
 
     Honours the start time, edit lists and priming; overlaps and gaps of more than 2 ms are an AssertionError.
@@ -377,7 +380,7 @@ def _dress(bare: Path, path: Path, sound: Path | None, extras: Extras) -> None:
             options += ["-video_track_timescale", str(container.streams.video[0].time_base.denominator)]
     given = [word for each in inputs for word in ("-i", f"file:{each}")]
     mapped = [word for each in maps for word in ("-map", each)]
-    ffmpeg(*given, *mapped, *options, f"file:{path}")
+    ffmpeg("-copyts", *given, *mapped, *options, f"file:{path}")
     for file in made:
         file.unlink()
 

@@ -32,7 +32,7 @@ LUMA_WEIGHTS = {
 }
 UNSPECIFIED = 2
 BT709, BT601 = 1, 6
-FULL_RANGE = 2
+LIMITED_RANGE, FULL_RANGE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ class ColourModel:
 def colour_model(form: Layout, colour: Colour, height: int) -> ColourModel:
     """The colour model of a stream.
 
-    An unspecified matrix is taken as players take it: BT.709 from 720 lines up, BT.601 below.
+    What is unspecified is taken as players take it: the matrix is BT.709 from 720 lines up and BT.601 below,
+    the range is full for grey and limited for colour.
     """
     peak = 2**form.bits - 1
     if form.rgb:  # planes are G, B, R, full range
@@ -120,7 +121,8 @@ def colour_model(form: Layout, colour: Colour, height: int) -> ColourModel:
     forward = _luma_chroma(*LUMA_WEIGHTS.get(code, LUMA_WEIGHTS[BT709]))
     step = 2 ** (form.bits - 8)
     middle = 128 * step
-    if form.full or colour.range == FULL_RANGE:
+    full = colour.range != LIMITED_RANGE if form.grey else colour.range == FULL_RANGE
+    if form.full or full:
         return ColourModel(form, forward, np.full(3, float(peak)), np.array([0.0, middle, middle]))
     return ColourModel(
         form, forward, np.array([219.0, 224, 224]) * step, np.array([16.0 * step, middle, middle])
@@ -158,9 +160,8 @@ def _downsample(
 ) -> npt.NDArray[np.floating]:
     if form.sub_x > 1:
         taps = np.bartlett(2 * form.sub_x + 1)[1:-1] / form.sub_x
-        change = cv2.sepFilter2D(change, -1, taps, np.ones(1), borderType=cv2.BORDER_REPLICATE)[
-            :, :: form.sub_x
-        ]
+        smooth = cv2.sepFilter2D(change, -1, taps, np.ones(1), borderType=cv2.BORDER_REPLICATE)
+        change = np.asarray(smooth, dtype=np.float64)[:, :: form.sub_x]
     if form.sub_y > 1:
         missing = shape[0] * form.sub_y - change.shape[0]
         change = np.pad(change, ((0, missing), (0, 0)), mode="edge")

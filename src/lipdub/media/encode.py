@@ -1,130 +1,43 @@
-"""Encode pictures as the source was encoded: codec family, pixel format, colour tags, aspect, time base."""
+"""Write pictures to a file with exactly their own times, colour tags and aspect."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
 import av.error
 import numpy as np
-from av.codec.codec import find_best_pix_fmt_of_list
+from av.codec.context import Flags
+from av.video.frame import PictureType
 
 from lipdub.errors import RenderError
-from lipdub.media.planes import Layout, copy_frame, layout, planar_format, plane_views
+from lipdub.media.colour import BT709, LIMITED_RANGE
+from lipdub.media.encoding import (
+    ENCODER_THREADS,
+    ENCODERS,
+    INTERLACING,
+    Encoder,
+    Encoding,
+    choose_encoding,
+)
+from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views, pts_of
 from lipdub.media.probe import VideoInfo
 
-ENCODER_THREADS = 8
-"""Fixed, since the number of threads changes what some encoders write."""
+__all__ = [
+    "ENCODERS",
+    "ENCODER_THREADS",
+    "Encoder",
+    "Encoding",
+    "PictureWriter",
+    "choose_encoding",
+    "exact_timescale",
+    "padded",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """How one family of codecs is written, visually lossless.
-
-    Attributes:
-        name: libavcodec's encoder.
-        options: its options.
-        carrier: container of the intermediate file: one that keeps the codec's times exactly.
-        even: the codec cannot code odd widths or heights where chroma is subsampled.
-        containers: suffixes of outputs that carry the codec well; empty for all.
-    """
-
-    name: str
-    options: Mapping[str, str]
-    carrier: str = "mov"
-    even: bool = True
-    containers: frozenset[str] = frozenset()
-
-
-_MP4_MOV_MKV = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".mts"})
-_H264 = Encoder(
-    "libx264", {"crf": "16", "preset": "medium"}, containers=_MP4_MOV_MKV | {".avi", ".flv", ".3gp"}
-)
-ENCODERS: Mapping[str, Encoder] = {
-    "h264": _H264,
-    "hevc": Encoder(
-        "libx265",
-        {"crf": "17", "preset": "fast", "x265-params": f"log-level=error:pools={ENCODER_THREADS}"},
-        containers=_MP4_MOV_MKV,
-    ),
-    "av1": Encoder(
-        "libsvtav1",
-        {"crf": "18", "preset": "8"},
-        carrier="mp4",
-        containers=frozenset({".mp4", ".m4v", ".mkv", ".webm"}),
-    ),
-    "vp9": Encoder(
-        "libvpx-vp9",
-        {"crf": "16", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
-        carrier="mp4",
-        even=False,
-        containers=frozenset({".mp4", ".mkv", ".webm"}),
-    ),
-    "vp8": Encoder(
-        "libvpx",
-        {"crf": "4", "b": "20M", "deadline": "good", "cpu-used": "2"},
-        carrier="nut",
-        even=False,
-        containers=frozenset({".mkv", ".webm"}),
-    ),
-    "prores": Encoder("prores_ks", {}, containers=frozenset({".mov", ".mkv"})),
-    "dnxhd": Encoder("dnxhd", {"profile": "dnxhr_hq"}, containers=frozenset({".mov", ".mkv", ".mxf"})),
-    "ffv1": Encoder("ffv1", {"level": "3"}, even=False, containers=frozenset({".mkv", ".mov", ".avi"})),
-    "mjpeg": Encoder(
-        "mjpeg", {"qmin": "2", "qmax": "3"}, even=False, containers=frozenset({".mov", ".mkv", ".avi"})
-    ),
-}
-# What stands in for a family without an encoder, or one that the output's container does not carry.
-FALLBACKS: Mapping[str, str] = {".webm": "vp9"}
-
-PRORES_PROFILES = {
-    "Apple ProRes Proxy": "proxy", "Apple ProRes LT": "lt", "Apple ProRes Standard": "standard",
-    "Apple ProRes High Quality": "hq", "Apple ProRes 4444": "4444", "Apple ProRes 4444 XQ": "4444xq",
-    "Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq",
-}  # fmt: skip
-DNXHR_PROFILES = {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444"}
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """The choice for one output.
-
-    Attributes:
-        encoder: a row of `ENCODERS`.
-        pix_fmt: of the pictures handed to the encoder.
-        width, height: of the coded picture.
-        options: for the encoder.
-        notes: what could not be kept as it was, a sentence each.
-    """
-
-    encoder: Encoder
-    pix_fmt: str
-    width: int
-    height: int
-    options: Mapping[str, str]
-    notes: tuple[str, ...] = field(default=())
-
-
-def choose_encoding(info: VideoInfo, suffix: str) -> Encoding:
-    """The encoding nearest to the source's that the output's container carries.
-
-    Args:
-        info: the source.
-        suffix: of the output's name, for example ``.mp4``.
-    """
-    suffix = suffix.lower()
-    encoder, notes = _encoder_for(info, suffix)
-    source = planar_format(info.pix_fmt)
-    pix_fmt, more = _pixel_format(source, encoder)
-    if info.still and not pix_fmt.startswith("yuv420p"):
-        pix_fmt, more = "yuv420p", []  # the one format that plays everywhere
-    form = layout(pix_fmt)
-    width, height, padding = _even_size(info, encoder, form)
-    return Encoding(
-        encoder, pix_fmt, width, height, _options(info, encoder, pix_fmt), tuple(notes + more + padding)
-    )
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes errors only; it has no option for that
 
 
 class PictureWriter:
@@ -142,7 +55,9 @@ class PictureWriter:
     def __init__(self, path: Path, info: VideoInfo, encoding: Encoding) -> None:
         self._info = info
         self._encoding = encoding
-        self._last_pts: int | None = None
+        self._waiting: av.VideoFrame | None = None
+        self._held: av.Packet[av.VideoStream] | None = None
+        self._delay = self._last_dts = self._last_pts = self._length = 0
         self.moved = 0
         """Frames whose time had to move by a tick, because another frame had the same."""
         scale = str(exact_timescale(info.time_base))
@@ -153,25 +68,34 @@ class PictureWriter:
         )
         try:
             self._container = av.open(f"file:{path}", "w", format=encoding.encoder.carrier, options=options)
-            self._stream = self._container.add_stream(encoding.encoder.name, rate=_sane_rate(info.rate))
+            stream = self._container.add_stream(encoding.encoder.name, rate=_sane_rate(info.rate))
+            self._stream = cast("av.VideoStream", stream)
             self._set_up()
         except (av.error.FFmpegError, OSError, ValueError) as exc:
             raise RenderError(f"{path}: {encoding.encoder.name} cannot write this picture ({exc}).") from exc
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode one frame; its pts must not lie before the last one's."""
+        usual = max(1, round(1 / (self._info.rate * self._info.time_base)))
+        self._length = frame.duration or usual
         frame = self._fitted(frame)
-        pts = frame.pts
-        if self._last_pts is not None and pts <= self._last_pts:
-            pts = self._last_pts + 1
-            self.moved += 1
-        self._last_pts = frame.pts = pts
-        frame.pict_type = 0  # the source's choice of key frames is not the encoder's
-        self._mux(frame)
+        frame.pict_type = PictureType.NONE  # the source's choice of key frames is not the encoder's
+        if self._waiting is not None:
+            if pts_of(frame) <= pts_of(self._waiting):
+                frame.pts = pts_of(self._waiting) + 1
+                self.moved += 1
+            self._encode(self._waiting)
+        self._waiting = frame
 
     def close(self) -> None:
-        """Write what the encoder still holds, and the file's index."""
-        self._mux(None)
+        """Write what still waits, in here and in the encoder, and the file's index."""
+        if self._waiting is not None:
+            # A key frame is the last to be decoded as it is the last to be shown.
+            self._waiting.pict_type = PictureType.I
+            self._last_pts = pts_of(self._waiting)
+            self._encode(self._waiting)
+            self._encode(None)
+            self._end_exactly()
         try:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
@@ -186,10 +110,8 @@ class PictureWriter:
         if kind is None:
             self.close()
             return
-        try:
+        with suppress(av.error.FFmpegError, OSError, ValueError):  # the first error is the one that matters
             self._container.close()
-        except (av.error.FFmpegError, OSError, ValueError):
-            pass  # the first error is the one that matters
 
     def _set_up(self) -> None:
         stream, info, encoding = self._stream, self._info, self._encoding
@@ -200,39 +122,82 @@ class PictureWriter:
         context.sample_aspect_ratio = info.geometry.sample_aspect
         context.options = dict(encoding.options)
         context.thread_count = ENCODER_THREADS
-        context.color_range = info.colour.range
+        if info.interlaced and encoding.encoder.name in INTERLACING:
+            context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        context.color_range = self._range
         context.color_primaries = info.colour.primaries
         context.color_trc = info.colour.transfer
-        if not layout(encoding.pix_fmt).rgb:
-            context.colorspace = self._matrix()
+        context.colorspace = self._matrix
 
+    @property
+    def _from_rgb(self) -> bool:
+        """The source is RGB and becomes Y'CbCr: BT.709 in limited range, which every player knows."""
+        ends, begins = (planar_format(name) for name in (self._encoding.pix_fmt, self._info.pix_fmt))
+        return layout(begins).rgb and not layout(ends).rgb
+
+    @property
     def _matrix(self) -> int:
-        # An RGB source (matrix 0) that is written as Y'CbCr is converted with BT.709.
-        return self._info.colour.matrix or 1
+        return BT709 if self._from_rgb else self._info.colour.matrix
+
+    @property
+    def _range(self) -> int:
+        return LIMITED_RANGE if self._from_rgb else self._info.colour.range
 
     def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
         encoding, pts = self._encoding, frame.pts
-        if frame.format.name != encoding.pix_fmt:
-            frame = frame.reformat(format=encoding.pix_fmt, dst_colorspace=self._matrix() or None)
         if (frame.width, frame.height) != (encoding.width, encoding.height):
             frame = padded(frame, encoding.width, encoding.height)
+        if frame.format.name != encoding.pix_fmt:
+            frame = frame.reformat(
+                format=encoding.pix_fmt,
+                dst_colorspace=self._matrix or None,
+                dst_color_range=self._range or None,
+                threads=1,
+            )
         frame.pts, frame.time_base = pts, self._info.time_base
         return frame
 
-    def _mux(self, frame: av.VideoFrame | None) -> None:
+    def _encode(self, frame: av.VideoFrame | None) -> None:
+        """Encode a frame; the last packet is held back, since what ends the file has its own length."""
         try:
-            self._container.mux(self._stream.encode(frame))
+            for packet in self._stream.encode(frame):
+                if self._held is None:
+                    self._delay = (packet.pts or 0) - (packet.dts or 0)
+                else:
+                    self._last_dts = self._held.dts or 0
+                    self._container.mux(self._held)
+                self._held = packet
+        except (av.error.FFmpegError, OSError) as exc:
+            raise _write_error(exc) from exc
+
+    def _end_exactly(self) -> None:
+        """Write the last packet so that the sum of all decoding times is the length of the picture.
+
+        Containers like MP4 store the latter only, and encoders leave it short where the rate varies.
+        """
+        packet = self._held
+        if packet is None:
+            return
+        if packet.pts is not None and packet.pts == self._last_pts:
+            packet.duration = self._length
+            dts = packet.pts - self._delay
+            if self._last_dts < dts <= packet.pts:
+                packet.dts = dts
+        try:
+            self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as exc:
             raise _write_error(exc) from exc
 
 
 def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     """The frame on a larger canvas, its last column and row repeated."""
+    frame = as_planar(frame)
     form = layout(frame.format.name)
     result = av.VideoFrame(width, height, frame.format.name)
     for target, source in zip(plane_views(result, form), plane_views(copy_frame(frame), form), strict=True):
         rows, columns = target.shape[0] - source.shape[0], target.shape[1] - source.shape[1]
         target[:] = np.pad(source, ((0, rows), (0, columns)), mode="edge")
+    result.color_range, result.colorspace = frame.color_range, frame.colorspace
     return result
 
 
@@ -243,55 +208,6 @@ def exact_timescale(time_base: Fraction) -> int:
     """
     scale = time_base.denominator
     return scale * -(-10_000 // scale)
-
-
-def _encoder_for(info: VideoInfo, suffix: str) -> tuple[Encoder, list[str]]:
-    own = ENCODERS.get(info.codec)
-    if own and not info.still and (suffix in own.containers):
-        return own, []
-    stand_in = ENCODERS[FALLBACKS.get(suffix, "h264")]
-    if info.still or stand_in is own:
-        return stand_in, []
-    why = f"{suffix} files do not carry it well" if own else "there is no encoder for it here"
-    return stand_in, [f"the picture was {info.codec} and becomes {stand_in.name.removeprefix('lib')}: {why}."]
-
-
-def _pixel_format(source: str, encoder: Encoder) -> tuple[str, list[str]]:
-    allowed = [f.name for f in av.Codec(encoder.name, "w").video_formats or ()]
-    plain = source.replace("yuvj", "yuv")
-    for same in (source, plain):
-        if same in allowed:
-            return same, []
-    best, _ = find_best_pix_fmt_of_list(allowed, source)
-    if best is None:
-        raise RenderError(f"{encoder.name} takes none of the pixel formats near {source}.")
-    return best.name, [
-        f"the pixel format {source} becomes {best.name}, the nearest that {encoder.name} writes."
-    ]
-
-
-def _even_size(info: VideoInfo, encoder: Encoder, form: Layout) -> tuple[int, int, list[str]]:
-    width, height = info.geometry.width, info.geometry.height
-    if not encoder.even:
-        return width, height, []
-    wide, high = width + width % form.sub_x, height + height % form.sub_y
-    if (wide, high) == (width, height):
-        return width, height, []
-    return (
-        wide,
-        high,
-        [f"{width}×{height} becomes {wide}×{high}: {encoder.name} needs even sizes; the edge is repeated."],
-    )
-
-
-def _options(info: VideoInfo, encoder: Encoder, pix_fmt: str) -> dict[str, str]:
-    options = dict(encoder.options)
-    if encoder.name == "prores_ks":
-        default = "4444" if "444" in pix_fmt else "hq"
-        options["profile"] = PRORES_PROFILES.get(info.profile or "", default)
-    if encoder.name == "dnxhd":
-        options["profile"] = DNXHR_PROFILES.get(pix_fmt, "dnxhr_hq")
-    return options
 
 
 def _sane_rate(rate: Fraction) -> Fraction:

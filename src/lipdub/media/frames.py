@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import TypeAlias
 
 import av
@@ -12,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import MediaError
-from lipdub.media.planes import copy_frame
-from lipdub.media.probe import VideoInfo, opened
+from lipdub.media.planes import copy_frame, pts_of
+from lipdub.media.probe import VideoInfo, opened, shown_at
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
 ANALYSIS_LONG_SIDE = 1920
 """Faces are looked for in a picture of at most this many pixels on its long side."""
+
+STEPS_BACK = (0, 1, 4, 16)
+"""Seconds before the time looked for at which the search for a key frame begins, one after the other."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +50,7 @@ def read_frames(
     """
     frames = _still_frames(info, still_length or 1 / info.rate) if info.still else _movie_frames(info, start)
     for frame in frames:
-        seconds = info.seconds(frame.pts)
+        seconds = info.seconds(pts_of(frame))
         if end is not None and seconds >= end:
             return
         if start is None or seconds >= start:
@@ -61,10 +65,10 @@ def read_frame_at(info: VideoInfo, pts: int) -> av.VideoFrame:
     """
     frame = None
     for candidate in read_frames(info, start=None) if info.still else _movie_frames(info, info.seconds(pts)):
-        if candidate.pts > pts and frame is not None:
+        if pts_of(candidate) > pts and frame is not None:
             break
         frame = candidate
-        if info.still or candidate.pts >= pts:
+        if info.still or pts_of(candidate) >= pts:
             break
     if frame is None:
         raise MediaError(f"{info.path} has no frame at {float(info.seconds(pts)):.3f} s.")
@@ -89,30 +93,48 @@ def upright_image(frame: av.VideoFrame, info: VideoInfo) -> Image:
 
 def _still_frames(info: VideoInfo, length: Fraction) -> Iterator[av.VideoFrame]:
     with opened(info.path) as container:
-        picture = next(iter(container.decode(container.streams[info.index])))
+        picture = next(iter(container.decode(_stream(container, info))))
     for pts in range(max(1, -(-length // info.time_base))):
         frame = copy_frame(picture)
-        frame.pts, frame.time_base = pts, info.time_base
+        frame.pts, frame.time_base, frame.duration = pts, info.time_base, 1
         yield frame
 
 
 def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[av.VideoFrame]:
+    """All frames, or those from some frame at or before `start` on."""
+    if start is not None:
+        with opened(info.path) as container:
+            found = _searched(container, info, start)
+            if found is not None:
+                yield from _timed(found, info)
+                return
     with opened(info.path) as container:
-        stream = container.streams[info.index]
-        stream.thread_type = "AUTO"
-        if start is not None:
-            _seek(container, info, start)
-        expected = info.start
-        for frame in _decoded(container, stream, info):
-            if frame.pts is None:
-                frame.pts = expected
-            expected = frame.pts + (frame.duration or max(1, round(1 / (info.rate * info.time_base))))
-            yield frame
+        frames = _decoded(container, info)
+        first = next(frames, None)
+        if first is None:
+            raise MediaError(f"{info.path}: no frame could be decoded.")
+        yield from _timed(chain([first], frames), info)
 
 
-def _decoded(
-    container: av.container.InputContainer, stream: av.VideoStream, info: VideoInfo
-) -> Iterator[av.VideoFrame]:
+def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.VideoFrame]:
+    expected = info.start
+    usual = max(1, round(1 / (info.rate * info.time_base)))
+    for frame in frames:
+        time = shown_at(frame, info.container)
+        frame.pts = expected if time is None else time
+        expected = frame.pts + (frame.duration or usual)
+        yield frame
+
+
+def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.VideoStream:
+    stream = container.streams[info.index]
+    assert isinstance(stream, av.VideoStream)
+    return stream
+
+
+def _decoded(container: av.container.InputContainer, info: VideoInfo) -> Iterator[av.VideoFrame]:
+    stream = _stream(container, info)
+    stream.thread_type = "AUTO"
     count = 0
     for packet in container.demux(stream):
         try:
@@ -123,13 +145,27 @@ def _decoded(
         for frame in frames:
             count += 1
             yield frame
-    if not count:
-        raise MediaError(f"{info.path}: no frame could be decoded.")
 
 
-def _seek(container: av.container.InputContainer, info: VideoInfo, start: Fraction) -> None:
+def _searched(
+    container: av.container.InputContainer, info: VideoInfo, start: Fraction
+) -> Iterator[av.VideoFrame] | None:
+    """Frames from the last key frame at or before `start` on; None if they must be read from the beginning.
+
+    Containers are searched by decoding times or not precisely at all, so a search may land too late.
+    """
     target = int((start + info.origin) / info.time_base)
-    try:
-        container.seek(max(target, info.start), stream=container.streams[info.index], backward=True)
-    except av.error.FFmpegError:
-        log.info("%s cannot be searched; reading from its beginning.", info.path)
+    for back in STEPS_BACK:
+        place = target - round(back / info.time_base)
+        if place <= info.start:
+            return None
+        try:
+            container.seek(place, stream=container.streams[info.index], backward=True)
+        except av.error.FFmpegError:
+            return None
+        frames = _decoded(container, info)
+        first = next(frames, None)
+        time = shown_at(first, info.container) if first else None
+        if first is not None and time is not None and time <= target:
+            return chain([first], frames)
+    return None

@@ -87,8 +87,8 @@ def as_planar(frame: av.VideoFrame) -> av.VideoFrame:
     target = planar_format(frame.format.name)
     if target == frame.format.name:
         return frame
-    twin = frame.reformat(format=target)
-    twin.pts, twin.time_base = frame.pts, frame.time_base
+    twin = frame.reformat(format=target, threads=1)  # with more, swscale races on P010
+    twin.pts, twin.time_base, twin.duration = frame.pts, frame.time_base, frame.duration
     return twin
 
 
@@ -97,7 +97,7 @@ def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
     copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
     for target, source in zip(copy.planes, frame.planes, strict=True):
         _rows(target)[:] = _rows(source)[:, : target.line_size]
-    copy.pts, copy.time_base = frame.pts, frame.time_base
+    copy.pts, copy.time_base, copy.duration = frame.pts, frame.time_base, frame.duration
     copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
     copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
     return copy
@@ -105,11 +105,18 @@ def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
 
 def plane_views(frame: av.VideoFrame, form: Layout) -> list[Plane]:
     """The colour planes (without alpha) as arrays that share the frame's memory: [height, width] each."""
-    dtype: type[np.uint8 | np.uint16] = np.uint8 if form.bits <= 8 else np.uint16
-    count = 1 if form.grey else 3
-    return [_rows(plane).view(dtype)[:, : plane.width] for plane in frame.planes[:count]]
+    planes = frame.planes[: 1 if form.grey else 3]
+    if form.bits <= 8:
+        return [_rows(plane)[:, : plane.width] for plane in planes]
+    return [_rows(plane).view(np.uint16)[:, : plane.width] for plane in planes]
+
+
+def pts_of(frame: av.VideoFrame) -> int:
+    """The presentation time of a frame that has one, as all that `read_frames` gives have."""
+    assert frame.pts is not None
+    return frame.pts
 
 
 def _rows(plane: av.video.plane.VideoPlane) -> npt.NDArray[np.uint8]:
-    data = np.frombuffer(plane, dtype=np.uint8)
+    data: npt.NDArray[np.uint8] = np.frombuffer(plane, dtype=np.uint8)  # type: ignore[call-overload]
     return data[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)

@@ -15,14 +15,19 @@ import av.stream
 from lipdub.errors import MediaError
 from lipdub.media.geometry import Geometry
 
-STILL_FORMATS = frozenset(
-    {"image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "ppm_pipe"}
-)
+STILL_FORMATS = ("image2", "_pipe")
+"""How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
 STILL_RATE = Fraction(25)
 """A picture that becomes a movie gets the frame rate the network was trained at."""
 
+# A demuxer that takes any file called .txt or .nfo for a movie of a terminal.
+_TEXT_FORMAT = "tty"
+
 # Containers without an absolute timeline: their first timestamp is what a player shows as time 0.
 FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
+
+# Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
+_DECODING_TIMES = frozenset({"avi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,13 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     if path.stat().st_size == 0:
         raise MediaError(f"{path} is empty; was the copy interrupted?")
     try:
-        container = av.open(_as_file(path))
+        # Without a pattern type, %03d in the name of a picture would mean other files.
+        container = av.open(_as_file(path), options={"pattern_type": "none"})
     except (av.error.FFmpegError, OSError) as exc:
         raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
     try:
+        if container.format.name == _TEXT_FORMAT:
+            raise MediaError(f"{path} is not a movie or sound file but text.")
         yield container
     except av.error.FFmpegError as exc:
         raise MediaError(f"{path} is damaged and cannot be decoded further ({_reason(exc)}).") from exc
@@ -146,7 +154,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     path = Path(path)
     with opened(path) as container:
         videos = [s for s in container.streams.video if not _is_cover(s)]
-        still = container.format.name in STILL_FORMATS
+        still = container.format.name.endswith(STILL_FORMATS)
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
@@ -165,7 +173,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             geometry=_geometry(stream, frame),
             time_base=time_base,
             rate=rate,
-            start=0 if still else frame.pts or 0,
+            start=0 if still else shown_at(frame, container.format.name) or 0,
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
             colour=_colour(frame),
@@ -202,6 +210,13 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         )
 
 
+def shown_at(frame: av.VideoFrame, container: str) -> int | None:
+    """The presentation time of a decoded frame, if the container (libavformat's name) tells."""
+    if container in _DECODING_TIMES:
+        return frame.dts  # of the packet that set the frame free: what players go by
+    return frame.pts
+
+
 def _as_file(path: Path) -> str:
     # "file:" keeps libavformat from reading a protocol, a pattern or an option into a hostile name.
     return f"file:{path}"
@@ -218,7 +233,8 @@ def _is_cover(stream: av.stream.Stream) -> bool:
 
 def _stream(stream: av.stream.Stream) -> Stream:
     context = getattr(stream, "codec_context", None)
-    return Stream(stream.index, stream.type, context.name if context else None, _is_cover(stream))
+    codec = context.codec.canonical_name if context else None
+    return Stream(stream.index, stream.type, codec, _is_cover(stream))
 
 
 def _first_frame(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> av.VideoFrame:

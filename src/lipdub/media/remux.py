@@ -12,11 +12,14 @@ import ffmpeg
 from lipdub.errors import RenderError
 from lipdub.media.encode import exact_timescale
 from lipdub.media.probe import AudioInfo, Stream, VideoInfo
-from lipdub.media.sound import SoundChoice
+from lipdub.media.sound import MP4_SOUND, SOUND_CARRIERS, SoundChoice
 
 _TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 _MP4_LIKE = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
 _MATROSKA = frozenset({".mkv"})
+
+MOVIE = 2
+"""Number of the movie among ffmpeg's inputs, after the picture and the dub."""
 
 FORMATS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".3gp": "3gp", ".mkv": "matroska", ".webm": "webm",
@@ -77,10 +80,17 @@ def choose_streams(
         codec = _codec_in(stream, suffix.lower())
         if codec:
             kept.append(Carried(stream.index, stream.kind, codec))
+            if stream.kind == "audio" and codec != "copy":
+                new = codec.removeprefix("lib")
+                notes.append(
+                    f"the sound track {stream.index} was {stream.codec} and becomes {new}:"
+                    f" {suffix} files do not carry it well."
+                )
         elif stream.codec or stream.kind not in {"data", "unknown"}:
             name = stream.codec or "unknown"
             notes.append(
-                f"the {stream.kind} stream {stream.index} ({name}) cannot be put into {suffix} and is left out."
+                f"the {stream.kind} stream {stream.index} ({name}) cannot be put into {suffix}"
+                " and is left out."
             )
     return tuple(kept), notes
 
@@ -96,9 +106,9 @@ def remux(job: Remux, output: Path, suffix: str) -> None:
     Raises:
         RenderError: ffmpeg failed; the sentence carries its last words.
     """
-    picture = ffmpeg.input(_file(job.picture), **_rotation(job.info))
+    picture = ffmpeg.input(_file(job.picture), **_rotation(job.info), **_from_zero(job.info.origin))
     dub = ffmpeg.input(_file(job.dub.path), **_dub_input(job))
-    movie = ffmpeg.input(_file(job.info.path))
+    movie = ffmpeg.input(_file(job.info.path), **_from_zero(job.info.origin))
     streams = [picture["v:0"], _sound(job, dub), *(movie[str(c.index)] for c in job.carried)]
     options = _output_options(job, suffix.lower())
     command = ffmpeg.output(*streams, _file(output), **options).compile(cmd=_binary(), overwrite_output=True)
@@ -124,7 +134,10 @@ def _codec_in(stream: Stream, suffix: str) -> str | None:
         case "video":
             return "copy" if stream.cover and (mp4 or suffix in _MATROSKA) else None
         case "audio":
-            return "copy"
+            carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
+            if stream.codec in carrier.codecs | carrier.held:
+                return "copy"
+            return "pcm_s16le" if carrier.fallback == "pcm" else carrier.fallback
         case "subtitle":
             if suffix in _MATROSKA:
                 return "srt" if stream.codec == "mov_text" else "copy"
@@ -139,11 +152,18 @@ def _rotation(info: VideoInfo) -> dict[str, Any]:
     return {"display_rotation": info.geometry.rotation} if info.geometry.rotation else {}
 
 
+def _from_zero(origin: Fraction) -> dict[str, Any]:
+    """Give what a player shows at time 0 the time stamp 0."""
+    return {"itsoffset": f"{float(-origin):.6f}"} if origin else {}
+
+
 def _dub_input(job: Remux) -> dict[str, Any]:
-    """Put time 0 of the dub at time 0 of the movie; a copied dub is cut at the picture's end."""
-    options: dict[str, Any] = {}
-    if offset := job.info.origin - job.dub.origin:
-        options["itsoffset"] = f"{float(offset):.6f}"
+    """A copied dub is cut at the picture's end.
+
+    The size of the queue is ffmpeg's own; with it, ffmpeg-python takes a dub that is the movie itself
+    for another input, as the numbers of the inputs below need it.
+    """
+    options = {"thread_queue_size": 8} | _from_zero(job.dub.origin)
     if job.sound.codec == "copy":
         options["t"] = f"{float(job.length):.6f}"
     return options
@@ -152,9 +172,8 @@ def _dub_input(job: Remux) -> dict[str, Any]:
 def _sound(job: Remux, dub: Any) -> Any:
     if job.sound.codec == "copy":
         return dub["a:0"]
-    begin, end = job.info.origin, job.info.origin + job.length
-    filled = dub["a:0"].filter("aresample", **{"async": 1, "first_pts": round(begin * job.dub.rate)})
-    return filled.filter("apad").filter("atrim", end=f"{float(end):.6f}")
+    filled = dub["a:0"].filter("aresample", **{"async": 1, "first_pts": 0})
+    return filled.filter("apad").filter("atrim", end=f"{float(job.length):.6f}")
 
 
 def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
@@ -174,20 +193,32 @@ def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
         options["metadata:s:1"] = f"language={job.language}"
     for number, stream in enumerate(job.carried, start=2):
         options[f"c:{number}"] = stream.codec
+        options[f"map_metadata:s:{number}"] = f"{MOVIE}:s:{stream.index}"
         if stream.kind == "audio":
             options[f"disposition:{number}"] = "0"
     if suffix in _MP4_LIKE:
         scale = exact_timescale(job.info.time_base)
         options |= {"video_track_timescale": scale, "movie_timescale": scale}
         options |= {"tag:0": "hvc1"} if job.hevc else {}
+    if suffix == ".avi" and _constant(job.info.rate):
+        options["r:0"] = str(job.info.rate)  # AVI has a rate, not times; ffmpeg takes 600 a second otherwise
     return options | _tags(job)
 
 
+def _constant(rate: Fraction) -> bool:
+    """Whether this looks like a rate that somebody chose, not like the mean of a variable one."""
+    return 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
+
+
 def _tags(job: Remux) -> dict[str, Any]:
-    """Carry over global tags, chapters and the picture's own tags from input 2, the movie."""
+    """Carry over global tags, chapters and the picture's own tags from the movie."""
     if job.info.still:
         return {"map_metadata": "-1"}
-    return {"map_metadata": 2, "map_chapters": 2, "map_metadata:s:0": f"2:s:{job.info.index}"}
+    return {
+        "map_metadata": MOVIE,
+        "map_chapters": MOVIE,
+        "map_metadata:s:0": f"{MOVIE}:s:{job.info.index}",
+    }
 
 
 def _with_input(command: list[str], path: str) -> list[str]:
@@ -198,7 +229,7 @@ def _with_input(command: list[str], path: str) -> list[str]:
 
 def _run(command: Sequence[str]) -> None:
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as exc:
         raise RenderError(f"ffmpeg could not be started ({exc.strerror}); run `lipdub doctor`.") from exc
     if done.returncode:
@@ -207,6 +238,6 @@ def _run(command: Sequence[str]) -> None:
             raise RenderError(
                 "the disk is full while writing the output; make space and run the same command again."
             )
-        raise RenderError(
-            f"ffmpeg could not put the output together: {words[-1] if words else 'no reason given'}"
-        )
+        # The first line is the cause, the last one what came of it.
+        reason = " … ".join(dict.fromkeys([words[0], words[-1]])) if words else "no reason given"
+        raise RenderError(f"ffmpeg could not put the output together: {reason}")

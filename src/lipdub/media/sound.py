@@ -16,6 +16,11 @@ from lipdub.media.probe import AudioInfo, opened
 NETWORK_RATE = 16_000
 """Samples a second that the network's mel spectrogram is made of."""
 
+SAMPLE_BYTES = 2
+
+GAP = 0.1
+"""Seconds by which time stamps must run ahead of the samples to mean missing sound; ffmpeg's own measure."""
+
 _COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
 LOSSLESS = _PCM | {"flac", "alac", "pcm_s16be", "pcm_s24be", "pcm_s32be"}
@@ -27,6 +32,8 @@ class SoundCarrier:
 
     Attributes:
         codecs: copied as they are.
+        held: also copied when a track of the movie is carried over, but not taken for the dub: few players
+            know them there, or (MP3 in Matroska and AVI) the encoder's delay would be lost and the dub late.
         fallback: encoder for all others; ``pcm`` is PCM of the dub's own depth.
         bit_rate: of the fallback, bits a second for each channel.
     """
@@ -34,18 +41,26 @@ class SoundCarrier:
     codecs: frozenset[str]
     fallback: str
     bit_rate: int | None = None
+    held: frozenset[str] = frozenset()
 
 
-_MP4 = SoundCarrier(_COMPRESSED | {"opus"}, "aac", 160_000)
+_IN_MP4 = frozenset({"flac", "dts", "mp2", "truehd"})
+_IN_MKV = _COMPRESSED | _PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}
+MP4_SOUND = SoundCarrier(_COMPRESSED | {"opus"}, "aac", 160_000, _IN_MP4)
+_TS_SOUND = SoundCarrier(frozenset({"aac", "mp3", "ac3", "eac3", "mp2"}), "aac", 160_000)
 SOUND_CARRIERS = {
-    ".mp4": _MP4,
-    ".m4v": _MP4,
+    ".mp4": MP4_SOUND,
+    ".m4v": MP4_SOUND,
     ".3gp": SoundCarrier(frozenset({"aac"}), "aac", 160_000),
-    ".mov": SoundCarrier(_COMPRESSED | _PCM | {"pcm_s16be", "pcm_s24be"}, "pcm"),
-    ".mkv": SoundCarrier(_COMPRESSED | _PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}, "flac"),
+    ".mov": SoundCarrier(_COMPRESSED | _PCM | {"pcm_s16be", "pcm_s24be"}, "pcm", held=_IN_MP4),
+    ".mkv": SoundCarrier(_IN_MKV - {"mp3"}, "flac", held=_IN_MKV),
     ".webm": SoundCarrier(frozenset({"opus", "vorbis"}), "libopus", 128_000),
-    ".avi": SoundCarrier(frozenset({"pcm_s16le", "mp3", "ac3"}), "pcm"),
-    ".ts": SoundCarrier(frozenset({"aac", "mp3", "ac3", "eac3", "mp2"}), "aac", 160_000),
+    ".avi": SoundCarrier(frozenset({"pcm_s16le", "ac3"}), "pcm", held=frozenset({"mp3"})),
+    ".ts": _TS_SOUND,
+    ".m2ts": _TS_SOUND,
+    ".mts": _TS_SOUND,
+    ".flv": SoundCarrier(frozenset({"aac"}), "aac", 160_000, frozenset({"mp3"})),
+    ".mxf": SoundCarrier(frozenset({"pcm_s16le", "pcm_s24le"}), "pcm"),
 }
 
 
@@ -73,7 +88,9 @@ def choose_sound(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
         same_length: the dub is as long as the picture. If it is not, lossless sound is written anew, which
             changes no sample; compressed sound is copied, cut at a packet, or ends early.
     """
-    carrier = SOUND_CARRIERS.get(suffix.lower(), _MP4)
+    carrier = SOUND_CARRIERS.get(suffix.lower(), MP4_SOUND)
+    if dub.codec in _PCM and dub.channels > 2 and suffix.lower() == ".mkv":
+        return SoundChoice("flac")  # PCM in Matroska does not say which channel is which
     if dub.codec in carrier.codecs:
         if same_length or dub.codec not in LOSSLESS:
             return SoundChoice("copy")
@@ -82,13 +99,13 @@ def choose_sound(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
         return SoundChoice(f"pcm_s{24 if dub.bits > 16 else 16}le")
     if carrier.bit_rate is None:
         return SoundChoice(carrier.fallback)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if carrier.fallback == "libopus" and dub.rate != 48_000:
         notes = (f"the dub has {dub.rate} samples a second; Opus in {suffix} always has 48000.",)
     return SoundChoice(carrier.fallback, carrier.bit_rate * dub.channels, notes)
 
 
-def decode_for_network(dub: AudioInfo, path: Path) -> npt.NDArray[np.int16]:
+def decode_for_network(dub: AudioInfo, path: Path, end: Fraction | None = None) -> npt.NDArray[np.int16]:
     """Decode the dub to 16 kHz mono, into a file that is mapped into memory and never read whole.
 
     Sample 0 is time 0 of the dub as a player shows it. Resampling is librosa's (soxr, high quality), what the
@@ -97,6 +114,7 @@ def decode_for_network(dub: AudioInfo, path: Path) -> npt.NDArray[np.int16]:
     Args:
         dub: the sound.
         path: of the file that will hold the samples.
+        end: seconds after which no sound is needed.
 
     Returns:
         [n] int16.
@@ -105,13 +123,16 @@ def decode_for_network(dub: AudioInfo, path: Path) -> npt.NDArray[np.int16]:
         MediaError: no sample can be decoded.
         RenderError: the disk is full.
     """
-    import soxr
+    import soxr  # type: ignore[import-untyped]
 
+    needed = None if end is None else int(end * NETWORK_RATE) * SAMPLE_BYTES
     resampler = soxr.ResampleStream(dub.rate, NETWORK_RATE, 1, dtype="float32", quality="HQ")
     try:
         with path.open("wb") as file:
             for block in _mono(dub):
                 file.write(_pcm16(resampler.resample_chunk(block)))
+                if needed is not None and file.tell() >= needed:
+                    break
             file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
     except OSError as exc:
         raise RenderError(f"{path} cannot be written ({exc.strerror}); make space or set TMPDIR.") from exc
@@ -121,20 +142,29 @@ def decode_for_network(dub: AudioInfo, path: Path) -> npt.NDArray[np.int16]:
 
 
 def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of the mean of all channels, in [−1, 1], from time 0 on."""
+    """Blocks of the mean of all channels, in [−1, 1], from time 0 on; where sound is missing, silence."""
     with opened(dub.path) as container:
         stream = container.streams.audio[0]
         converter = av.AudioResampler(format="fltp", rate=dub.rate)
         position: int | None = None
         for frame in _sound_frames(container, stream):
+            here = _sample_of(frame, dub)
             if position is None:
-                position = round((frame.pts or 0) * frame.time_base * dub.rate - dub.origin * dub.rate)
-                if position > 0:
-                    yield np.zeros(position, np.float32)
+                position = min(here or 0, 0)
+            if here is not None and here - position > (GAP * dub.rate if position > 0 else 0):
+                yield np.zeros(here - position, np.float32)
+                position = here
             for part in converter.resample(frame):
                 block = part.to_ndarray().mean(axis=0, dtype=np.float32)
                 yield block[max(0, -position) :]
                 position += len(block)
+
+
+def _sample_of(frame: av.AudioFrame, dub: AudioInfo) -> int | None:
+    """Number of the frame's first sample, counted from time 0 of the dub."""
+    if frame.pts is None or frame.time_base is None:
+        return None
+    return round((frame.pts * frame.time_base - dub.origin) * dub.rate)
 
 
 def _sound_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
