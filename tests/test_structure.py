@@ -15,7 +15,7 @@ SOURCE = Path(errors.__file__).parent
 # Each row may import from itself, from rows below it, and from `errors`.
 LAYERS = [
     {"cli"},
-    {"batch", "doctor", "compare"},
+    {"batch", "doctor", "compare", "choices"},
     {"pipeline"},
     {"engine"},
     {"render"},
@@ -36,6 +36,7 @@ FORBIDDEN = {
     "models": {"cv2", "mediapipe", "av"},
     "diffusion": {"cv2", "mediapipe", "av"},
     "cli": {"torch", "click"},
+    "choices": {"torch", "click"},
 }
 
 

@@ -5,14 +5,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
 from lipdub.errors import LipdubError
-from lipdub.options import DEFAULT_WEIGHTS, PRESETS, SyncOptions, parse_time
+from lipdub.options import parse_time
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -28,27 +28,6 @@ app = typer.Typer(
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The movie, or a picture of a face.")]
 Audio = Annotated[Path, typer.Option("--audio", "-a", help="The dub: a sound file, or a movie with sound.")]
-Weights = Annotated[str, typer.Option(help="A name (see fetch-weights --list) or a checkpoint's path.")]
-PresetName = Annotated[
-    str, typer.Option(help="; ".join(f"{name}: {p.steps} steps, {p.purpose}" for name, p in PRESETS.items()))
-]
-Steps = Annotated[int | None, typer.Option(help="Diffusion steps, instead of the preset's.")]
-Sampler = Annotated[str, typer.Option(help="ddim.")]
-ReferenceKind = Annotated[
-    str, typer.Option(help="Who it is, for the network: same (this frame), first, random, or a picture.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")]
-BatchSize = Annotated[int | None, typer.Option(help="Faces the network works on at once.")]
-Seed = Annotated[int, typer.Option(help="Of the noise, and of random references.")]
-Start = Annotated[str | None, typer.Option(help="Change nothing before this time (12.5 or 1:00:12.5).")]
-End = Annotated[str | None, typer.Option(help="Change nothing from this time on.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")]
-KeepAudio = Annotated[
-    bool, typer.Option("--keep-original-audio", help="Keep the old sound as a second track.")
-]
-Language = Annotated[str | None, typer.Option(help="Language code on the dub's track, for example fra.")]
-PlanFile = Annotated[str | None, typer.Option(help="Do what this plan says (see lipdub plan).")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -64,46 +43,17 @@ def _root(
 
 
 @app.command()
+@with_choices(*EVERY)
 def sync(
     video: Video,
     audio: Audio,
     output: Annotated[Path, typer.Option("--output", "-o", help="The movie to make.")],
-    weights: Weights = DEFAULT_WEIGHTS,
-    preset: PresetName = "standard",
-    steps: Steps = None,
-    sampler: Sampler = "ddim",
-    reference: ReferenceKind = "same",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    batch_size: BatchSize = None,
-    seed: Seed = 7,
-    start: Start = None,
-    end: End = None,
-    overwrite: Overwrite = False,
-    keep_original_audio: KeepAudio = False,
-    language: Language = None,
-    plan: PlanFile = None,
     as_json: Json = False,
+    **choices: Any,
 ) -> None:
     """Dub a movie: the same picture with lips that speak the new sound."""
     with _reporting(as_json):
-        options = SyncOptions(
-            weights=weights,
-            preset=preset,
-            steps=steps,
-            sampler=sampler,
-            reference=reference,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            seed=seed,
-            start=_time(start),
-            end=_time(end),
-            overwrite=overwrite,
-            keep_original_audio=keep_original_audio,
-            plan=plan,
-            language=language,
-        )
+        options = options_from(choices)
         from lipdub import pipeline
         from lipdub.progress import terminal_progress
 
@@ -114,21 +64,16 @@ def sync(
 
 
 @app.command()
+@with_choices(*PLANNING)
 def plan(
     video: Video,
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan to write (JSON).")],
-    reference: ReferenceKind = "same",
-    seed: Seed = 7,
-    start: Start = None,
-    end: End = None,
-    overwrite: Overwrite = False,
     as_json: Json = False,
+    **choices: Any,
 ) -> None:
     """Find the faces and write down what sync would change, to read, edit and give back."""
     with _reporting(as_json):
-        options = SyncOptions(
-            reference=reference, seed=seed, start=_time(start), end=_time(end), overwrite=overwrite
-        )
+        options = options_from(choices)
         from lipdub import pipeline
         from lipdub.progress import terminal_progress
 
@@ -139,34 +84,18 @@ def plan(
 
 
 @app.command()
+@with_choices(*NETWORK)
 def preview(
     video: Video,
     audio: Audio,
     at: Annotated[str, typer.Option(metavar="TIME", help="Which frame: 12.5 or 1:00:12.5.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The picture to make (PNG, JPEG, WebP).")],
-    weights: Weights = DEFAULT_WEIGHTS,
-    preset: PresetName = "standard",
-    steps: Steps = None,
-    reference: ReferenceKind = "same",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    seed: Seed = 7,
-    overwrite: Overwrite = False,
     as_json: Json = False,
+    **choices: Any,
 ) -> None:
     """One frame before and after, side by side, in seconds."""
     with _reporting(as_json):
-        options = SyncOptions(
-            weights=weights,
-            preset=preset,
-            steps=steps,
-            reference=reference,
-            device=device,
-            precision=precision,
-            batch_size=1,
-            seed=seed,
-            overwrite=overwrite,
-        )
+        options = options_from(choices, batch_size=1)
         moment = parse_time(at)
         from lipdub import compare
         from lipdub.progress import terminal_progress
@@ -179,6 +108,7 @@ def preview(
 
 
 @app.command()
+@with_choices(*FOR_ALL_ROWS)
 def batch(
     manifest: Annotated[
         Path,
@@ -187,20 +117,9 @@ def batch(
             help="Columns video, audio, output; and, if wanted, any option of sync by its name.",
         ),
     ],
-    weights: Weights = DEFAULT_WEIGHTS,
-    preset: PresetName = "standard",
-    steps: Steps = None,
-    sampler: Sampler = "ddim",
-    reference: ReferenceKind = "same",
-    device: Device = "auto",
-    precision: Precision = "auto",
-    batch_size: BatchSize = None,
-    seed: Seed = 7,
-    overwrite: Overwrite = False,
-    keep_original_audio: KeepAudio = False,
-    language: Language = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do all rows again, also finished ones.")] = False,
     as_json: Json = False,
+    **choices: Any,
 ) -> None:
     """Dub many movies; run it again, and only unfinished rows are done.
 
@@ -208,20 +127,7 @@ def batch(
     MANIFEST.results.csv.
     """
     with _reporting(as_json, "stopped; finished rows are kept: run the same command again to go on."):
-        options = SyncOptions(
-            weights=weights,
-            preset=preset,
-            steps=steps,
-            sampler=sampler,
-            reference=reference,
-            device=device,
-            precision=precision,
-            batch_size=batch_size,
-            seed=seed,
-            overwrite=overwrite,
-            keep_original_audio=keep_original_audio,
-            language=language,
-        )
+        options = options_from(choices)
         from lipdub import batch as batches
         from lipdub.progress import terminal_progress
 
@@ -316,10 +222,6 @@ def _tell_row(event: "RowEvent") -> None:
     place = f"[{event.number}/{event.total}] {event.job.output.name}"
     why = f": {event.outcome.error}" if event.outcome and event.kind == "failed" else ""
     typer.echo(f"{place} {event.kind}{why}", err=True)
-
-
-def _time(text: str | None) -> Fraction | None:
-    return parse_time(text) if text is not None else None
 
 
 def _show_weights(found: "list[Any]", as_json: bool) -> None:

@@ -1,0 +1,75 @@
+"""The options of the command line that are fields of `SyncOptions`, written once for all commands."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from lipdub.options import PRESETS, SyncOptions, parse_time
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+PRESETS_IN_WORDS = "; ".join(f"{name}: {p.steps} steps, {p.purpose}" for name, p in PRESETS.items())
+
+# Field: what the command line takes, and the help. Defaults are those of `SyncOptions`.
+TEXTS: dict[str, tuple[Any, str]] = {
+    "weights": (str, "A name (see fetch-weights --list) or a checkpoint's path."),
+    "preset": (str, f"{PRESETS_IN_WORDS}."),
+    "steps": (int | None, "Diffusion steps, instead of the preset's."),
+    "sampler": (str, "ddim."),
+    "reference": (str, "Who it is, for the network: same (this frame), first, random, or a picture."),
+    "device": (str, "auto, cpu, cuda, cuda:N or mps."),
+    "precision": (str, "auto, fp32, bf16 or fp16."),
+    "batch_size": (int | None, "Faces the network works on at once."),
+    "seed": (int, "Of the noise, and of random references."),
+    "start": (str | None, "Change nothing before this time (12.5 or 1:00:12.5)."),
+    "end": (str | None, "Change nothing from this time on."),
+    "overwrite": (bool, "Replace the output if it exists."),
+    "keep_original_audio": (bool, "Keep the old sound as a second track."),
+    "plan": (str | None, "Carry out this plan (see lipdub plan)."),
+    "language": (str | None, "Language code on the dub's track, for example fra."),
+}
+EVERY = tuple(TEXTS)
+NETWORK = ("weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite")
+PLANNING = ("reference", "seed", "start", "end", "overwrite")
+FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in {"start", "end", "plan"})
+
+
+def with_choices(*names: str) -> Callable[[Command], Command]:
+    """Give a command, which takes them as ``**choices``, the options of these names."""
+
+    def extend(command: Command) -> Command:
+        signature = inspect.signature(command)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        added = [_parameter(name) for name in names]
+        # The command's own options come first, as they do in its signature.
+        vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
+        command.__annotations__.pop("choices")
+        command.__annotations__ |= {p.name: p.annotation for p in added}
+        return command
+
+    return extend
+
+
+def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
+    """The options that a command line says.
+
+    Raises:
+        OptionError: a value is impossible.
+    """
+    times = {name: parse_time(choices[name]) for name in ("start", "end") if choices.get(name) is not None}
+    return SyncOptions(**(choices | times | more))
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    kind, text = TEXTS[name]
+    defaults = {f.name: f.default for f in fields(SyncOptions)}
+    flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=defaults[name],
+        annotation=Annotated[kind, typer.Option(*flag, help=text)],
+    )
