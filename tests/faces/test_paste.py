@@ -12,7 +12,7 @@ from lipdub.faces.paste import MASK_CENTRE, Canvas, mouth_mask, paste, take_crop
 from lipdub.media.frames import upright_image
 from lipdub.media.geometry import Geometry, invert
 from lipdub.media.planes import plane_views
-from lipdub.plan import LARGEST
+from lipdub.planfile import LARGEST
 from lipdub.render import canvas_of
 from tests.support.faces import movie_info, noise_frame, noise_planes, psnr, smooth_planes
 
