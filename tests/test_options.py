@@ -1,3 +1,4 @@
+from dataclasses import fields
 from fractions import Fraction
 
 import pytest
@@ -5,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipdub.errors import OptionError
-from lipdub.options import PRESETS, SyncOptions, option_from_text, parse_time
+from lipdub.options import (
+    KINDS,
+    OPTIONAL,
+    PRECISIONS,
+    PRESETS,
+    SAMPLERS,
+    SyncOptions,
+    choose,
+    option_from_text,
+    parse_time,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +34,14 @@ from lipdub.options import PRESETS, SyncOptions, option_from_text, parse_time
         {"end": Fraction(0)},
         {"language": "french"},
         {"language": "f1"},
+        {"device": "banana"},
+        {"device": None},
+        {"steps": 2.5},
+        {"steps": True},
+        {"start": "0.5"},
+        {"start": 0.5},
+        {"seed": None},
+        {"overwrite": 1},
     ],
 )
 def test_impossible_values_are_refused_at_birth(change):
@@ -74,3 +93,25 @@ def test_cells_become_values(name, text, value):
 def test_bad_cells_are_refused(name, text):
     with pytest.raises(OptionError):
         option_from_text(name, text)
+
+
+def test_choices_come_on_top_of_options_and_must_exist():
+    base = SyncOptions(overwrite=True, steps=3)
+    chosen = choose(base, {"steps": 9})
+    assert (chosen.overwrite, chosen.steps) == (True, 9)
+    assert choose(None, {}) == SyncOptions()
+    with pytest.raises(OptionError, match="no option 'stepz'"):
+        choose(base, {"stepz": 9})
+
+
+def test_every_option_has_a_kind_and_the_network_knows_its_names():
+    from lipdub.diffusion.engine import PRECISIONS as NETWORK_PRECISIONS
+    from lipdub.diffusion.sampling import SAMPLERS as NETWORK_SAMPLERS
+    from lipdub.media.sound import NETWORK_RATE
+    from lipdub.speech.mel import SAMPLE_RATE
+
+    assert list(KINDS) == [f.name for f in fields(SyncOptions)]
+    assert {f.name for f in fields(SyncOptions) if f.default is None} == OPTIONAL
+    assert set(PRECISIONS) == {"auto", *NETWORK_PRECISIONS}
+    assert set(SAMPLERS) == set(NETWORK_SAMPLERS)
+    assert NETWORK_RATE == SAMPLE_RATE

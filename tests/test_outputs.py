@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from lipdub.errors import OutputError
-from lipdub.outputs import check_output, publish, workspace
+from lipdub.outputs import MEBIBYTE, check_output, content_key, publish, workspace
 
 
 def test_an_output_that_exists_needs_overwrite(tmp_path: Path):
@@ -57,11 +57,38 @@ def test_a_workspace_is_gone_whatever_happens(tmp_path: Path):
 
 def test_publishing_replaces_in_one_step_and_never_unasked(tmp_path: Path):
     output, finished = tmp_path / "out.mp4", tmp_path / "work"
-    finished.write_bytes(b"new")
     output.write_bytes(b"old")
-    with pytest.raises(OutputError, match="appeared"):
-        publish(finished, output, overwrite=False)
+    for number in (2, 3):
+        finished.unlink(missing_ok=True)
+        finished.write_bytes(b"hours of work")
+        written = publish(finished, output, overwrite=False)
+        assert written == tmp_path / f"out ({number}).mp4"
+        assert written.read_bytes() == b"hours of work"
     assert output.read_bytes() == b"old"
-    publish(finished, output, overwrite=True)
-    assert output.read_bytes() == b"new"
+    assert publish(finished, output, overwrite=True) == output
+    assert output.read_bytes() == b"hours of work"
     assert not finished.exists()
+
+
+def test_publishing_takes_the_name_if_it_is_free(tmp_path: Path):
+    finished = tmp_path / "work"
+    finished.write_bytes(b"new")
+    assert publish(finished, tmp_path / "out.mp4", overwrite=False) == tmp_path / "out.mp4"
+    with pytest.raises(OutputError, match="cannot be written"):
+        publish(finished, tmp_path / "nowhere" / "out.mp4", overwrite=True)
+
+
+def test_a_content_key_tells_files_apart_by_size_beginning_and_end(tmp_path: Path):
+    path = tmp_path / "file"
+    data = bytearray(3 * MEBIBYTE)
+    keys = []
+    for place in (None, 0, len(data) - 1):
+        if place is not None:
+            data[place] ^= 1
+        path.write_bytes(data)
+        keys.append(content_key(path))
+    path.write_bytes(data + b"x")
+    keys.append(content_key(path))
+    assert len(set(keys)) == 4
+    path.rename(tmp_path / "other")
+    assert content_key(tmp_path / "other") == keys[-1]

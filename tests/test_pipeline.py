@@ -1,5 +1,6 @@
 """The whole road on made movies: what changes, what does not, and what is said."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from lipdub.errors import LipdubError, OptionError, PlanError
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import probe_audio, probe_video
+from lipdub.outputs import content_key
 from lipdub.pipeline import length_notes
+from lipdub.plan import Reference
 from lipdub.progress import Step
 from lipdub.speech import log_mel, mel_windows
 from tests.support.jobs import BOX, Painter, grey, plan_by_hand
@@ -136,9 +139,44 @@ def test_a_plan_survives_a_file_and_belongs_to_its_movie(lossless: Path, dub: Pa
     save_plan(plan, tmp_path / "plan.json")
     again = load_plan(tmp_path / "plan.json")
     assert again.edits.tolist() == plan.edits.tolist()
+    file = tmp_path / "plan.json"
+    for number, given in enumerate((again, file, str(file))):
+        assert (
+            sync(lossless, dub, tmp_path / f"{number}.mkv", plan=given, inpainter=Painter(grey)).changed == 20
+        )
     other = movie(tmp_path / "other.mkv", codec="ffv1", size=(96, 96), count=3)
     with pytest.raises(PlanError, match=r"made for movie\.mkv"):
         sync(other, dub, tmp_path / "out.mkv", plan=again, inpainter=Painter(grey))
+    twin = movie(tmp_path / "twin.mkv", codec="ffv1", size=SIZE, count=20, noise=False)
+    with pytest.raises(PlanError, match="another movie"):
+        sync(twin, dub, tmp_path / "out.mkv", plan=replace(again, key=content_key(lossless)))
+    with pytest.raises(OptionError, match="leave out --start"):
+        sync(lossless, dub, tmp_path / "out.mkv", plan=again, start=Fraction(1, 2))
+    elsewhere = replace(again, references=(Reference((0, 0, 9, 9), picture="nobody.png"),))
+    with pytest.raises(PlanError, match=r"nobody\.png"):
+        sync(lossless, dub, tmp_path / "out.mkv", plan=elsewhere)
+
+
+def test_edits_for_frames_that_are_not_there_are_counted_and_said(lossless: Path, dub: Path, tmp_path: Path):
+    plan = plan_by_hand(lossless)
+    plan.edits["pts"][15:] += 10_000
+    result = sync(lossless, dub, tmp_path / "out.mkv", plan=plan, inpainter=Painter(grey))
+    assert result.changed == 15
+    assert any(note.startswith("5 edits") for note in result.notes)
+
+
+def test_an_output_that_appears_meanwhile_is_not_overwritten(lossless: Path, dub: Path, tmp_path: Path):
+    output = tmp_path / "out.mkv"
+
+    def slow(images: np.ndarray, references: np.ndarray) -> np.ndarray:
+        output.write_bytes(b"somebody else's")
+        return grey(images, references)
+
+    result = sync(lossless, dub, output, plan=plan_by_hand(lossless), inpainter=Painter(slow))
+    assert output.read_bytes() == b"somebody else's"
+    assert result.output == tmp_path / "out (2).mkv"
+    assert len(presentation_times(result.output)) == 20
+    assert any("appeared" in note for note in result.notes)
 
 
 def test_progress_goes_from_the_first_frame_to_the_last(lossless: Path, dub: Path, tmp_path: Path):

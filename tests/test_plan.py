@@ -251,10 +251,14 @@ def test_edits_are_found_by_their_frame():
 
 def test_a_plan_knows_its_movie():
     plan = _plan(_track(0, MOVIE))
-    plan.check(INFO)
+    plan.check(INFO, "any key")
+    bound = replace(plan, key="its key")
+    bound.check(INFO, "its key")
     for other in (movie_info(1280, 718), replace(INFO, time_base=Fraction(1, 90_000))):
         with pytest.raises(PlanError, match=r"movie\.mp4"):
-            plan.check(other)
+            bound.check(other, "its key")
+    with pytest.raises(PlanError, match="another movie"):
+        bound.check(INFO, "another key")
 
 
 WRONG = [

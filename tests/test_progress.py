@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from lipdub.progress import Step, silent, terminal_progress
+from lipdub.progress import Step, terminal_progress
 
 
 class Terminal(io.StringIO):
@@ -32,12 +32,3 @@ def test_a_terminal_shows_stage_count_rate_and_time_left(monkeypatch: pytest.Mon
     assert "50/100" in text
     assert re.search(r"[\d.]+ fps", text)
     assert "5.0 MB" in text
-
-
-def test_quiet_is_quiet(monkeypatch: pytest.MonkeyPatch):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with terminal_progress(quiet=True) as progress:
-        progress(Step("render", 1, 2))
-    assert progress is silent
-    assert terminal.getvalue() == ""

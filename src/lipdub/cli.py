@@ -74,11 +74,11 @@ def plan(
     """Find the faces and write down what sync would change, to read, edit and give back."""
     with _reporting(as_json):
         options = options_from(choices)
-        from lipdub import pipeline
+        from lipdub import deciding
         from lipdub.progress import terminal_progress
 
         with terminal_progress() as progress:
-            made = pipeline.write_plan(video, output, options, progress)
+            made = deciding.write_plan(video, output, options, progress)
         result = {"output": str(output), "changed": len(made.edits), "notes": list(made.notes)}
         _tell(result, f"{output}: {len(made.edits)} frames to change", made.notes, as_json)
 
@@ -196,7 +196,7 @@ def main() -> None:
 
 @contextmanager
 def _reporting(
-    as_json: bool, stopped: str = "stopped; nothing was left under the output's name."
+    as_json: bool, stopped: str = "stopped; nothing unfinished was left behind."
 ) -> Iterator[None]:
     """Turn errors into one sentence and an exit code."""
     try:

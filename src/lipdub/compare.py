@@ -11,15 +11,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.checks import check_reference, files_of
+from lipdub.deciding import decide
 from lipdub.engine import Engine, load_engine
 from lipdub.errors import MediaError, OptionError, OutputError
 from lipdub.media.frames import read_frame_at, upright_image
-from lipdub.media.planes import as_planar, copy_frame
+from lipdub.media.planes import as_planar, copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.sound import decode_for_network
-from lipdub.options import SyncOptions
+from lipdub.options import SyncOptions, choose
 from lipdub.outputs import check_output, publish, workspace
-from lipdub.pipeline import Pathlike, check_reference, decide
+from lipdub.pipeline import Pathlike
 from lipdub.plan import Plan
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter, render
@@ -87,14 +89,14 @@ def preview(
     Raises:
         LipdubError: see `lipdub.errors`.
     """
-    options, output = options or SyncOptions(**choices), Path(output)
+    options, output = choose(options, choices), Path(output)
     if output.suffix.lower() not in PICTURES:
         raise OutputError(f"{output}: the name of a preview must end in one of {', '.join(PICTURES)}.")
     movie, dub = probe_video(video), probe_audio(audio)
-    check_output(output, (movie.path, dub.path), options.overwrite)
+    check_output(output, (movie.path, dub.path, *files_of(options)), options.overwrite)
     check_reference(options)
     frame = _frame_at(movie, at)
-    pts = frame.pts or 0  # never None: reading gave every frame a time
+    pts = pts_of(frame)
     engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
     plan = _plan_around(movie, movie.seconds(pts), options, progress)
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
@@ -104,7 +106,7 @@ def preview(
         del pcm
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
     changed = bool(plan.at(pts))
-    notes = (*engine.notes, *plan.notes) if changed else ("no usable face in this frame: it stays as it is.",)
+    notes = plan.notes if changed else ("no usable face in this frame: it stays as it is.",)
     return PreviewResult(output, float(movie.seconds(pts)), changed, notes)
 
 

@@ -2,8 +2,10 @@
 
 import math
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from lipdub.errors import OptionError
 
@@ -12,6 +14,14 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 REFERENCES = ("same", "first", "random")
 MAX_STEPS = 1000
 DEFAULT_WEIGHTS = "diff2lip"
+
+# Option: type of its value.
+KINDS: Mapping[str, type] = {
+    "weights": str, "preset": str, "steps": int, "sampler": str, "reference": str, "device": str,
+    "precision": str, "batch_size": int, "seed": int, "start": Fraction, "end": Fraction, "overwrite": bool,
+    "keep_original_audio": bool, "plan": str, "language": str,
+}  # fmt: skip
+OPTIONAL = frozenset({"steps", "batch_size", "start", "end", "plan", "language"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,8 @@ class SyncOptions:
     language: str | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in KINDS.items():
+            _of_kind(name, getattr(self, name), kind)
         _one_of("preset", self.preset, PRESETS)
         _one_of("sampler", self.sampler, SAMPLERS)
         _one_of("precision", self.precision, PRECISIONS)
@@ -113,24 +125,30 @@ def parse_time(text: str) -> Fraction:
     return seconds
 
 
-def option_from_text(name: str, text: str) -> object:
-    """The value of a `SyncOptions` field from the text of a manifest cell or a command line.
+def choose(options: SyncOptions | None, choices: Mapping[str, Any]) -> SyncOptions:
+    """Options with some of them chosen anew.
+
+    Raises:
+        OptionError: there is no such option, or a value is impossible.
+    """
+    for name in choices:
+        _known(name)
+    return replace(options or SyncOptions(), **choices)
+
+
+def option_from_text(name: str, text: str) -> Any:
+    """The value of a `SyncOptions` field from the text of a manifest cell.
 
     Raises:
         OptionError: there is no such option, or the text is no value for it.
     """
-    kinds = {f.name: str(f.type) for f in fields(SyncOptions)}
-    key = name.strip().lower().replace("-", "_")
-    if key not in kinds:
+    return PARSERS[KINDS[_known(name.strip().lower().replace("-", "_"))]](name, text)
+
+
+def _known(name: str) -> str:
+    if name not in KINDS:
         raise OptionError(f"there is no option {name!r}.")
-    kind = kinds[key]
-    if "Fraction" in kind:
-        return parse_time(text)
-    if "bool" in kind:
-        return _boolean(name, text)
-    if "int" in kind:
-        return _integer(name, text)
-    return text.strip()
+    return name
 
 
 def _plain_number(text: str) -> bool:
@@ -161,9 +179,26 @@ def _integer(name: str, text: str) -> int:
         raise OptionError(f"{name} takes a whole number, not {text!r}.") from exc
 
 
+PARSERS: Mapping[type, Callable[[str, str], Any]] = {
+    str: lambda _, text: text.strip(),
+    int: _integer,
+    bool: _boolean,
+    Fraction: lambda _, text: parse_time(text),
+}
+
+
 def _one_of(name: str, value: str, allowed: "dict[str, Preset] | tuple[str, ...]") -> None:
     if value not in allowed:
         raise OptionError(f"--{name} takes {', '.join(allowed)}, not {value!r}.")
+
+
+def _of_kind(name: str, value: object, kind: type) -> None:
+    if value is None and name in OPTIONAL:
+        return
+    # True is an int to Python, and 2 is as good a time as Fraction(2).
+    fits = isinstance(value, kind) or (kind is Fraction and isinstance(value, int))
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise OptionError(f"--{name.replace('_', '-')} takes a value of type {kind.__name__}, not {value!r}.")
 
 
 def _between(name: str, value: int | None, low: int, high: float = math.inf) -> None:

@@ -1,13 +1,17 @@
 """Outputs appear whole or not at all."""
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from lipdub.errors import OutputError
+
+MEBIBYTE = 1 << 20
 
 
 def check_output(output: Path, inputs: tuple[Path, ...], overwrite: bool) -> None:
@@ -47,20 +51,54 @@ def workspace(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(finished: Path, output: Path, overwrite: bool) -> None:
+def publish(finished: Path, output: Path, overwrite: bool) -> Path:
     """Give a finished file its name, in one step.
 
+    Returns:
+        The name: `output`, or, if somebody else wrote a file of that name meanwhile, one with a number in it,
+        since hours of work are not thrown away.
+
     Raises:
-        OutputError: somebody else wrote a file of that name meanwhile.
+        OutputError: it cannot be written.
     """
-    with finished.open("rb") as file:
-        os.fsync(file.fileno())
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} appeared while it was being made; add --overwrite to replace it.")
     try:
-        finished.replace(output)
+        with finished.open("rb") as file:
+            os.fsync(file.fileno())
+        if overwrite:
+            finished.replace(output)
+            return output
+        return next(name for name in _free_names(output) if _moved(finished, name))
     except OSError as exc:
         raise OutputError(f"{output} cannot be written ({exc.strerror}).") from exc
+
+
+def content_key(path: Path) -> str:
+    """32 hexadecimal digits that tell a file from others: of its size, its first and its last mebibyte."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(MEBIBYTE))
+        file.seek(max(0, size - MEBIBYTE))
+        digest.update(file.read(MEBIBYTE))
+    return digest.hexdigest()[:32]
+
+
+def _free_names(output: Path) -> Iterator[Path]:
+    yield output
+    yield from (output.with_stem(f"{output.stem} ({number})") for number in count(2))
+
+
+def _moved(finished: Path, name: Path) -> bool:
+    """Rename a file unless the name is taken."""
+    try:
+        os.link(finished, name)  # unlike a rename, it never replaces
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if name.exists():
+            return False
+        finished.replace(name)
+    return True
 
 
 def _unwritable(folder: Path) -> OutputError:

@@ -12,20 +12,19 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.engine import Engine, load_engine, load_landmarker
-from lipdub.errors import InputError, MediaError, OptionError
-from lipdub.faces.analyse import analyse
-from lipdub.faces.detect import FaceLandmarker, scaled
-from lipdub.media.encode import PictureWriter, choose_encoding
-from lipdub.media.frames import read_frames, upright_image
-from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
-from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
+from lipdub.checks import check_job
+from lipdub.deciding import decide
+from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
+from lipdub.media.encode import PictureWriter
+from lipdub.media.encoding import choose_encoding
+from lipdub.media.frames import read_frames
+from lipdub.media.planes import pts_of
+from lipdub.media.probe import AudioInfo, VideoInfo
+from lipdub.media.remux import Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
-from lipdub.options import REFERENCES, SyncOptions
-from lipdub.outputs import check_output, publish, workspace
-from lipdub.plan import Plan, Reference
-from lipdub.planfile import load_plan, save_plan
-from lipdub.planning import make_plan
+from lipdub.options import SyncOptions, choose
+from lipdub.outputs import publish, workspace
+from lipdub.plan import Plan
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter, render
 from lipdub.speech import MelReader, speech_seconds
@@ -77,7 +76,7 @@ def sync(
     output: Pathlike,
     *,
     options: SyncOptions | None = None,
-    plan: Plan | None = None,
+    plan: Plan | Pathlike | None = None,
     inpainter: Inpainter | None = None,
     engine: Engine | None = None,
     progress: Progress = silent,
@@ -89,8 +88,8 @@ def sync(
         video: the movie, or a picture of a face.
         audio: the dub: a sound file, or a movie whose sound is taken.
         output: the movie to make; its suffix names the container.
-        options: all choices; or give them by name, as in ``steps=10``.
-        plan: what to change, if not to be decided here.
+        options: all choices; those given by name, as in ``steps=10``, come on top.
+        plan: what to change, or the path of a file that says it; None to decide it here.
         inpainter: what paints the mouths instead of the network that `options` names.
         engine: that network, loaded before, to be used again.
         progress: told how far the work is.
@@ -99,24 +98,30 @@ def sync(
     Raises:
         LipdubError: see `lipdub.errors`. Nothing is left under the output's name then.
     """
-    options, began = options or SyncOptions(**choices), time.monotonic()
+    began = time.monotonic()
     output = Path(output)
-    movie, dub, plan = check_job(Path(video), Path(audio), output, options, plan)
+    options = choose(
+        options, choices if plan is None or isinstance(plan, Plan) else choices | {"plan": str(plan)}
+    )
+    given = plan if isinstance(plan, Plan) else None
+    movie, dub, given = check_job(Path(video), Path(audio), output, options, given)
+    if given is None:
+        fetch(LANDMARKER, progress)
     if inpainter is not None:
         engine = Engine(inpainter, "given", None)
     engine = engine or load_engine(options, progress)
     with workspace(output) as work:
         pcm = decode_for_network(dub, work / "dub.pcm")
         job = _Job(movie, dub, output, options, work, pcm, progress)
-        plan = plan or decide(movie, options, job.sound_length, progress)
-        picture = _render(job, plan, engine.inpainter)
-        notes = _put_together(job, picture)
+        made = given or decide(movie, options, job.sound_length, progress)
+        picture = _render(job, made, engine.inpainter)
+        output, notes = _put_together(job, picture)
     return SyncResult(
         output=output,
         frames=picture.frames,
-        changed=len(np.unique(plan.edits["pts"])),
+        changed=picture.changed,
         seconds=time.monotonic() - began,
-        notes=(*engine.notes, *plan.notes, *picture.notes, *notes),
+        notes=(*made.notes, *picture.notes, *notes),
         weights=engine.weights,
         weights_sha256=engine.sha256,
     )
@@ -145,101 +150,14 @@ class _Job:
         return round(self.sound_length * self.movie.rate) if self.movie.still else self.movie.frames
 
 
-def check_job(
-    video: Path, audio: Path, output: Path, options: SyncOptions, plan: Plan | None = None
-) -> tuple[VideoInfo, AudioInfo, Plan | None]:
-    """Look at everything that can be wrong with a job before any work is done.
-
-    Returns:
-        What the movie is, what the dub is, and the plan that was given, if one was.
-
-    Raises:
-        InputError: something is wrong; the sentence says what.
-    """
-    if output.suffix.lower() not in FORMATS:
-        raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
-    movie, dub = probe_video(video), probe_audio(audio)
-    check_output(output, (video, audio), options.overwrite)
-    if options.start is not None and movie.duration is not None and options.start >= movie.duration:
-        raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
-    check_reference(options)
-    if plan is None and options.plan is not None:
-        plan = load_plan(Path(options.plan))
-    if plan is not None:
-        plan.check(movie)
-    return movie, dub, plan
-
-
-def check_reference(options: SyncOptions) -> None:
-    """Make sure that a reference picture is there.
-
-    Raises:
-        OptionError: it is not.
-    """
-    if options.reference not in REFERENCES and not Path(options.reference).is_file():
-        known = ", ".join(REFERENCES)
-        raise OptionError(f"--reference takes {known} or a picture; there is no file {options.reference}.")
-
-
-def decide(
-    movie: VideoInfo, options: SyncOptions, still_length: Fraction | None = None, progress: Progress = silent
-) -> Plan:
-    """Analyse a movie and plan what to change.
-
-    Args:
-        movie: as probed.
-        options: of the job.
-        still_length: seconds for which a still picture is shown.
-        progress: told after every frame.
-    """
-    with load_landmarker(progress) as landmarker:
-        picture = None
-        if options.reference not in REFERENCES:
-            picture = picture_reference(Path(options.reference), landmarker)
-        analysis = analyse(movie, landmarker, options.start, options.end, still_length, progress)
-    return make_plan(analysis, movie, options.reference, picture, options.seed)
-
-
-def write_plan(video: Path, output: Path, options: SyncOptions, progress: Progress = silent) -> Plan:
-    """Analyse a movie and write what `sync` would change as JSON.
-
-    Raises:
-        LipdubError: see `lipdub.errors`.
-    """
-    movie = probe_video(video)
-    check_output(output, (video,), options.overwrite)
-    check_reference(options)
-    plan = decide(movie, options, progress=progress)
-    with workspace(output) as work:
-        save_plan(plan, work / "plan.json")
-        publish(work / "plan.json", output, options.overwrite)
-    return plan
-
-
-def picture_reference(path: Path, landmarker: FaceLandmarker) -> Reference:
-    """The largest face in a picture, as a reference.
-
-    Raises:
-        MediaError: it is not a picture, or shows no face.
-    """
-    info = probe_video(path)
-    image = upright_image(next(iter(read_frames(info))), info)
-    faces = landmarker(image)
-    if not faces:
-        raise MediaError(f"{path}: no face was found in the reference picture; choose a clearer one.")
-    factor = info.geometry.upright_size[1] / image.shape[0]
-    largest = max((scaled(face, factor) for face in faces), key=lambda face: float(face.box[3]))
-    x, y, width, height = largest.box.tolist()
-    return Reference((x, y, width, height), picture=str(path.resolve()))
-
-
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """The new picture: its file, number of frames, end in seconds, and what is to be said of it."""
+    """The new picture: its file, numbers of frames, end in seconds, and what is to be said of it."""
 
     path: Path
     encoder: str
     frames: int
+    changed: int
     end: Fraction
     notes: tuple[str, ...]
 
@@ -247,7 +165,7 @@ class _Picture:
 def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
     encoding = choose_encoding(job.movie, job.output.suffix)
     path = job.work / f"picture.{encoding.encoder.carrier}"
-    clock = _Clock(job.movie)
+    clock = _Clock(job.movie, plan)
     with PictureWriter(path, job.movie, encoding) as writer:
         frames = clock.watch(read_frames(job.movie, still_length=job.sound_length))
         mel = MelReader(job.pcm)
@@ -256,28 +174,34 @@ def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
     notes = list(encoding.notes)
     if writer.moved:
         notes.append(f"{writer.moved} frames had the time of the frame before them and moved by one tick.")
-    return _Picture(path, encoding.encoder.name, clock.frames, clock.end, tuple(notes))
+    missed = len(plan.edits) - clock.edits
+    if missed:
+        notes.append(f"{missed} edits of the plan are for frames that the movie does not have.")
+    return _Picture(path, encoding.encoder.name, clock.frames, clock.changed, clock.end, tuple(notes))
 
 
 class _Clock:
     """Count frames as they pass, and know when the last one ends."""
 
-    def __init__(self, movie: VideoInfo) -> None:
+    def __init__(self, movie: VideoInfo, plan: Plan) -> None:
         self._movie = movie
-        self.frames = 0
+        self._plan = plan
+        self.frames = self.changed = self.edits = 0
         self.end = Fraction(0)
 
     def watch(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         for frame in frames:
             self.frames += 1
             length = frame.duration * self._movie.time_base if frame.duration else 1 / self._movie.rate
-            now = self._movie.seconds(frame.pts or 0)  # never None: reading gave every frame a time
-            self.end = max(self.end, now + length)
+            self.end = max(self.end, self._movie.seconds(pts_of(frame)) + length)
+            edits = len(self._plan.at(pts_of(frame)))
+            self.edits += edits
+            self.changed += edits > 0
             yield frame
 
 
-def _put_together(job: _Job, picture: _Picture) -> list[str]:
-    """Remux and publish; returns what is to be said of it."""
+def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
+    """Remux and publish; returns the output's name and what is to be said of it."""
     job.progress(Step("remux", 0, 1, "files"))
     suffix = job.output.suffix
     sound = choose_sound(job.dub, suffix, abs(job.sound_length - picture.end) <= SAME_LENGTH)
@@ -297,9 +221,11 @@ def _put_together(job: _Job, picture: _Picture) -> list[str]:
         finished,
         suffix,
     )
-    publish(finished, job.output, job.options.overwrite)
+    written = publish(finished, job.output, job.options.overwrite)
+    if written != job.output:
+        notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")
     job.progress(Step("remux", 1, 1, "files"))
-    return [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
+    return written, [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
 
 
 def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:

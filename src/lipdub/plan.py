@@ -79,6 +79,8 @@ class Plan:
         references: faces that edits refer to.
         edits: structured array of `EDIT`, ascending in pts.
         notes: what a user should know, a sentence each.
+        key: of the movie's content (see `lipdub.outputs.content_key`); empty in a plan for any movie of
+            this size and time base.
     """
 
     movie: str
@@ -88,6 +90,7 @@ class Plan:
     references: tuple[Reference, ...]
     edits: npt.NDArray[np.void]
     notes: tuple[str, ...] = ()
+    key: str = ""
 
     def __iter__(self) -> Iterator[Edit]:
         return (Edit(*row) for row in self.edits.tolist())
@@ -101,14 +104,16 @@ class Plan:
         """Where the sound of a frame lies in the dub, in seconds: the frame's own time."""
         return pts * self.time_base - self.origin
 
-    def check(self, info: VideoInfo) -> None:
+    def check(self, info: VideoInfo, key: str) -> None:
         """Make sure that the plan belongs to this movie.
 
+        Args:
+            info: the movie.
+            key: of its content.
+
         Raises:
-            PlanError: size or time base differ.
+            PlanError: it was made for another one.
         """
         found = (info.geometry.width, info.geometry.height), info.time_base
-        if found != (self.size, self.time_base):
-            raise PlanError(
-                f"the plan was made for {self.movie}, not for {info.path}: size or time base differ."
-            )
+        if found != (self.size, self.time_base) or (self.key and self.key != key):
+            raise PlanError(f"the plan was made for {self.movie}, and {info.path} is another movie.")

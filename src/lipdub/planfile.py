@@ -24,6 +24,7 @@ def save_plan(plan: Plan, path: Path) -> None:
     head = {
         "lipdub_plan": FORMAT,
         "movie": plan.movie,
+        "key": plan.key,
         "size": plan.size,
         "time_base": str(plan.time_base),
         "origin": str(plan.origin),
@@ -66,6 +67,7 @@ def _read_plan(data: dict[str, Any], path: Path) -> Plan:
         references=tuple(_read_reference(entry) for entry in data["references"]),
         edits=_read_edits(data, path),
         notes=tuple(_text(note) for note in data["notes"]),
+        key=_text(data["key"]),
     )
 
 

@@ -37,9 +37,9 @@ def silent(step: Step) -> None:
 
 
 @contextmanager
-def terminal_progress(quiet: bool = False) -> Iterator[Progress]:
+def terminal_progress() -> Iterator[Progress]:
     """Bars on standard error with frames per second and time left; nothing if it is not a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if not sys.stderr.isatty():
         yield silent
         return
     from rich.console import Console

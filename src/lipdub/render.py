@@ -16,7 +16,7 @@ from lipdub.faces.crop import Box
 from lipdub.faces.paste import Canvas, Crop, paste, take_crop
 from lipdub.media.colour import colour_model
 from lipdub.media.frames import read_frame_at
-from lipdub.media.planes import as_planar, layout, planar_format, plane_views
+from lipdub.media.planes import as_planar, layout, planar_format, plane_views, pts_of
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.plan import SAME, Edit, Plan, Reference
 from lipdub.progress import Progress, Step, silent
@@ -132,7 +132,7 @@ def _prepare(
     frame: av.VideoFrame, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int
 ) -> _Picture:
     picture = _Picture(as_planar(frame))
-    pts = frame.pts or 0  # never None: reading gave every frame a time
+    pts = pts_of(frame)
     for edit in plan.at(pts):
         image = _crop_of(picture.frame, canvas, edit.box, size)
         picture.faces.append(_Face(edit, image, reader(edit, image), plan.mel_time(pts)))

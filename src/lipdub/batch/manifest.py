@@ -11,9 +11,9 @@ from lipdub import weights
 from lipdub.batch.job import Job, identity, job_key, stamp, weights_path
 from lipdub.batch.results import Results, load_results
 from lipdub.batch.table import Form, Row, Table, read_table
+from lipdub.checks import check_job
 from lipdub.errors import LipdubError, ManifestError, OptionError
 from lipdub.options import REFERENCES, SyncOptions, option_from_text
-from lipdub.pipeline import check_job
 from lipdub.progress import Progress, Step, silent
 
 INPUTS = ("video", "audio")

@@ -12,6 +12,7 @@ from lipdub.faces.detect import FaceFinder, FaceLandmarker, scaled
 from lipdub.faces.shots import CutDetector
 from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
 from lipdub.media.frames import read_frames, upright_image
+from lipdub.media.planes import pts_of
 from lipdub.media.probe import VideoInfo
 from lipdub.progress import Progress, Step, silent
 
@@ -68,7 +69,7 @@ def analyse_frames(
     times: list[int] = []
     shots: list[int] = []
     for frame in frames:
-        now = frame.pts or 0  # never None: reading gave every frame a time
+        now = pts_of(frame)
         image = upright_image(frame, info)
         cut = is_cut(image)
         factor = info.geometry.upright_size[1] / image.shape[0]

@@ -6,9 +6,9 @@ old mouth is open, so the box is fitted to points of the upper face only: where 
 the training framing is known (`RIGID_POINTS`), and the box is the one that puts them there, in the
 least-squares sense.
 
-Measured over 4,893 frames of 173 clips of real footage with MediaPipe's 478 landmarks
-(`benchmarks/framing.py`): the height of this box correlates −0.04 with the aperture of the lips
-(median over clips; the box around the whole face oval: 0.43).
+Measured on four sets of real footage (`benchmarks/framing.py`): within a clip, the height of this box
+correlates between −0.12 and +0.15 with the aperture of the lips (medians over the clips of a set); that of
+a box round the whole face oval, between +0.13 and +0.83.
 """
 
 from typing import TypeAlias
@@ -26,7 +26,7 @@ ASPECT = 124 / 158
 """Width over height of the training framing."""
 
 # Landmark: its place in the training framing, as a fraction of the width and of the height. Medians over the
-# footage above, made symmetric. Eye corners, nose bridge, forehead, temples, cheekbones.
+# 4,893 frames of 173 of those clips, made symmetric. Eye corners, nose bridge, forehead, temples, cheekbones.
 RIGID_POINTS = {
     33: (0.197, 0.376), 133: (0.383, 0.386), 362: (0.617, 0.386), 263: (0.803, 0.376),
     168: (0.500, 0.361), 6: (0.500, 0.404),

@@ -1,0 +1,63 @@
+"""Everything that can be wrong with a job, found before any work is done."""
+
+from pathlib import Path
+
+from lipdub.errors import InputError, OptionError, PlanError
+from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
+from lipdub.media.remux import FORMATS
+from lipdub.options import REFERENCES, SyncOptions
+from lipdub.outputs import check_output, content_key
+from lipdub.plan import Plan
+from lipdub.planfile import load_plan
+
+
+def check_job(
+    video: Path, audio: Path, output: Path, options: SyncOptions, plan: Plan | None = None
+) -> tuple[VideoInfo, AudioInfo, Plan | None]:
+    """Look at everything that can be wrong with a job before any work is done.
+
+    Returns:
+        What the movie is, what the dub is, and the plan that was given, if one was.
+
+    Raises:
+        InputError: something is wrong; the sentence says what.
+    """
+    if output.suffix.lower() not in FORMATS:
+        raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
+    movie, dub = probe_video(video), probe_audio(audio)
+    check_output(output, (video, audio, *files_of(options)), options.overwrite)
+    if options.start is not None and movie.duration is not None and options.start >= movie.duration:
+        raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
+    check_reference(options)
+    return movie, dub, _checked_plan(movie, options, plan)
+
+
+def check_reference(options: SyncOptions) -> None:
+    """Make sure that a reference picture is there.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if options.reference not in REFERENCES and not Path(options.reference).is_file():
+        known = ", ".join(REFERENCES)
+        raise OptionError(f"--reference takes {known} or a picture; there is no file {options.reference}.")
+
+
+def files_of(options: SyncOptions) -> tuple[Path, ...]:
+    """Files that options name, beside movie and dub."""
+    named = (options.reference if options.reference not in REFERENCES else None, options.plan)
+    return tuple(Path(name) for name in named if name is not None)
+
+
+def _checked_plan(movie: VideoInfo, options: SyncOptions, plan: Plan | None) -> Plan | None:
+    if plan is None and options.plan is not None:
+        plan = load_plan(Path(options.plan))
+    if plan is None:
+        return None
+    if (options.start, options.end, options.reference) != (None, None, SyncOptions().reference):
+        raise OptionError("a plan says what changes: leave out --start, --end and --reference beside it.")
+    plan.check(movie, content_key(movie.path))
+    for reference in plan.references:
+        if reference.picture is not None and not Path(reference.picture).is_file():
+            raise PlanError(f"the plan's reference picture {reference.picture} is not there; check its path.")
+    return plan

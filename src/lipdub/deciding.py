@@ -1,0 +1,72 @@
+"""From a movie to a plan: analyse it, and decide what will change."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from lipdub.checks import check_reference, files_of
+from lipdub.engine import load_landmarker
+from lipdub.errors import MediaError
+from lipdub.faces.analyse import analyse
+from lipdub.faces.detect import FaceLandmarker, scaled
+from lipdub.media.frames import read_frames, upright_image
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.options import REFERENCES, SyncOptions
+from lipdub.outputs import check_output, content_key, publish, workspace
+from lipdub.plan import Plan, Reference
+from lipdub.planfile import save_plan
+from lipdub.planning import make_plan
+from lipdub.progress import Progress, silent
+
+
+def decide(
+    movie: VideoInfo, options: SyncOptions, still_length: Fraction | None = None, progress: Progress = silent
+) -> Plan:
+    """Analyse a movie and plan what to change.
+
+    Args:
+        movie: as probed.
+        options: of the job.
+        still_length: seconds for which a still picture is shown.
+        progress: told after every frame.
+    """
+    with load_landmarker(progress) as landmarker:
+        picture = None
+        if options.reference not in REFERENCES:
+            picture = picture_reference(Path(options.reference), landmarker)
+        analysis = analyse(movie, landmarker, options.start, options.end, still_length, progress)
+    plan = make_plan(analysis, movie, options.reference, picture, options.seed)
+    return replace(plan, key=content_key(movie.path))
+
+
+def write_plan(video: Path, output: Path, options: SyncOptions, progress: Progress = silent) -> Plan:
+    """Analyse a movie and write what `sync` would change as JSON.
+
+    Raises:
+        LipdubError: see `lipdub.errors`.
+    """
+    movie = probe_video(video)
+    check_output(output, (video, *files_of(options)), options.overwrite)
+    check_reference(options)
+    plan = decide(movie, options, progress=progress)
+    with workspace(output) as work:
+        save_plan(plan, work / "plan.json")
+        publish(work / "plan.json", output, options.overwrite)
+    return plan
+
+
+def picture_reference(path: Path, landmarker: FaceLandmarker) -> Reference:
+    """The largest face in a picture, as a reference.
+
+    Raises:
+        MediaError: it is not a picture, or shows no face.
+    """
+    info = probe_video(path)
+    image = upright_image(next(iter(read_frames(info))), info)
+    faces = landmarker(image)
+    if not faces:
+        raise MediaError(f"{path}: no face was found in the reference picture; choose a clearer one.")
+    factor = info.geometry.upright_size[1] / image.shape[0]
+    largest = max((scaled(face, factor) for face in faces), key=lambda face: float(face.box[3]))
+    x, y, width, height = largest.box.tolist()
+    return Reference((x, y, width, height), picture=str(path.resolve()))
