@@ -93,7 +93,7 @@ def bad_inputs(folder: Path) -> dict[str, tuple[list[object], int, str]]:
         "no folder": (["out", "no/out.mp4"], 2, "create it first"),
         "unknown container": (["out", "out.doc"], 2, "must end in"),
         "unknown weights": (["--weights", "diff3lip"], 2, "diff2lip"),
-        "not weights": (["--weights", folder / "other.safetensors"], 1, "other.safetensors"),
+        "not weights": (["--weights", folder / "other.safetensors"], 2, "other.safetensors"),
         "no such device": (["--device", "cuda:99"], 2, "cuda:99"),
         "fp16 on a cpu": (["--device", "cpu", "--precision", "fp16"], 2, "fp16"),
         "unknown preset": (["--preset", "best"], 2, "draft"),

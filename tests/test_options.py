@@ -33,7 +33,8 @@ from lipdub.options import (
         {"start": Fraction(2), "end": Fraction(2)},
         {"end": Fraction(0)},
         {"language": "french"},
-        {"language": "f1"},
+        {"language": "fr"},
+        {"language": "f1a"},
         {"device": "banana"},
         {"device": None},
         {"steps": 2.5},
@@ -100,6 +101,8 @@ def test_choices_come_on_top_of_options_and_must_exist():
     chosen = choose(base, {"steps": 9})
     assert (chosen.overwrite, chosen.steps) == (True, 9)
     assert choose(None, {}) == SyncOptions()
+    for written in ("0:00.1", "0.1", 0.1, Fraction(1, 10)):
+        assert choose(None, {"start": written}).start == Fraction(1, 10)
     with pytest.raises(OptionError, match="no option 'stepz'"):
         choose(base, {"stepz": 9})
 

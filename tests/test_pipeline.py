@@ -96,7 +96,7 @@ def test_times_and_sound_survive_the_whole_road(dub: Path, tmp_path: Path, suffi
 def test_a_picture_becomes_a_movie_as_long_as_the_sound(dub: Path, tmp_path: Path):
     picture = still(tmp_path / "face.png", SIZE)
     result = sync(picture, dub, tmp_path / "out.mp4", plan=plan_by_hand(picture), inpainter=Painter(grey))
-    assert result.frames == 20
+    assert (result.frames, result.changed) == (20, 20)
     assert presentation_times(tmp_path / "out.mp4") == [Fraction(k, 25) for k in range(20)]
     assert probe_video(tmp_path / "out.mp4").pix_fmt == "yuv420p"
 
@@ -202,6 +202,8 @@ def test_sound_that_is_too_long_is_cut_and_the_speech_in_it_counted(lossless: Pa
     assert "2.20 s longer" in note
     assert "0.5 s of speech" in note
     assert length_notes(loud, Fraction(3)) == []
+    (short,) = length_notes(loud, Fraction(5))
+    assert "ends 2.00 s before" in short
     assert "0.0 s of speech" in length_notes(loud, Fraction(5, 2))[0]
 
 

@@ -29,7 +29,7 @@ def check_job(
     if options.start is not None and movie.duration is not None and options.start >= movie.duration:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
     check_reference(options)
-    return movie, dub, _checked_plan(movie, options, plan)
+    return movie, dub, checked_plan(movie, options, plan)
 
 
 def check_reference(options: SyncOptions) -> None:
@@ -49,7 +49,13 @@ def files_of(options: SyncOptions) -> tuple[Path, ...]:
     return tuple(Path(name) for name in named if name is not None)
 
 
-def _checked_plan(movie: VideoInfo, options: SyncOptions, plan: Plan | None) -> Plan | None:
+def checked_plan(movie: VideoInfo, options: SyncOptions, plan: Plan | None = None) -> Plan | None:
+    """The plan that was given, or that options name, if one was.
+
+    Raises:
+        PlanError: it is damaged, of another movie, or needs a picture that is not there.
+        OptionError: options beside it say what it says itself.
+    """
     if plan is None and options.plan is not None:
         plan = load_plan(Path(options.plan))
     if plan is None:

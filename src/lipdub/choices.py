@@ -18,21 +18,26 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "weights": (str, "A name (see fetch-weights --list) or a checkpoint's path."),
     "preset": (str, f"{PRESETS_IN_WORDS}."),
     "steps": (int | None, "Diffusion steps, instead of the preset's."),
-    "sampler": (str, "ddim."),
-    "reference": (str, "Who it is, for the network: same (this frame), first, random, or a picture."),
+    "sampler": (str, "How the diffusion is solved; there is one way, ddim."),
+    "reference": (
+        str,
+        "What the person looks like: same (each frame itself), first, random, or a picture.",
+    ),
     "device": (str, "auto, cpu, cuda, cuda:N or mps."),
     "precision": (str, "auto, fp32, bf16 or fp16."),
     "batch_size": (int | None, "Faces the network works on at once."),
-    "seed": (int, "Of the noise, and of random references."),
+    "seed": (int, "Another number gives slightly different mouths, and other random references."),
     "start": (str | None, "Change nothing before this time (12.5 or 1:00:12.5)."),
     "end": (str | None, "Change nothing from this time on."),
     "overwrite": (bool, "Replace the output if it exists."),
     "keep_original_audio": (bool, "Keep the old sound as a second track."),
     "plan": (str | None, "Carry out this plan (see lipdub plan)."),
-    "language": (str | None, "Language code on the dub's track, for example fra."),
+    "language": (str | None, "Language of the dub, three letters, for example fra."),
 }
 EVERY = tuple(TEXTS)
-NETWORK = ("weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite")
+NETWORK = (
+    "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
+)  # fmt: skip
 PLANNING = ("reference", "seed", "start", "end", "overwrite")
 FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in {"start", "end", "plan"})
 

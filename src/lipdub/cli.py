@@ -60,7 +60,12 @@ def sync(
         with terminal_progress() as progress:
             result = pipeline.sync(video, audio, output, options=options, progress=progress)
         changed = f"{result.changed} of {result.frames} frames with new lips"
-        _tell(result.as_json(), f"{result.output}: {changed}, {result.seconds:.1f} s", result.notes, as_json)
+        _tell(
+            result.as_json(),
+            f"{result.output}: {changed}, made in {result.seconds:.1f} s",
+            result.notes,
+            as_json,
+        )
 
 
 @app.command()
@@ -162,10 +167,10 @@ def fetch_weights(
             if any(status.state == "damaged" for status in found):
                 raise typer.Exit(1)
             return
-        from lipdub.engine import fetch
+        from lipdub.engine import fetch_all
 
         with terminal_progress() as progress:
-            files = {name: str(fetch(name, progress)) for name in chosen}
+            files = {name: str(path) for name, path in fetch_all(chosen, progress).items()}
         _tell(files, "\n".join(f"{name}: {path}" for name, path in files.items()), (), as_json)
 
 
@@ -222,6 +227,8 @@ def _tell_row(event: "RowEvent") -> None:
     place = f"[{event.number}/{event.total}] {event.job.output.name}"
     why = f": {event.outcome.error}" if event.outcome and event.kind == "failed" else ""
     typer.echo(f"{place} {event.kind}{why}", err=True)
+    if event.kind == "done" and event.outcome and event.outcome.notes:
+        typer.echo(f"note: {event.outcome.notes}", err=True)
 
 
 def _show_weights(found: "list[Any]", as_json: bool) -> None:

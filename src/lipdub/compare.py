@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.checks import check_reference, files_of
+from lipdub.checks import check_reference, checked_plan, files_of
 from lipdub.deciding import decide
 from lipdub.engine import Engine, load_engine
 from lipdub.errors import MediaError, OptionError, OutputError
@@ -23,6 +23,7 @@ from lipdub.options import SyncOptions, choose
 from lipdub.outputs import check_output, publish, workspace
 from lipdub.pipeline import Pathlike
 from lipdub.plan import Plan
+from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter, render
 from lipdub.speech import MelReader
@@ -95,14 +96,18 @@ def preview(
     movie, dub = probe_video(video), probe_audio(audio)
     check_output(output, (movie.path, dub.path, *files_of(options)), options.overwrite)
     check_reference(options)
+    given = checked_plan(movie, options)
     frame = _frame_at(movie, at)
     pts = pts_of(frame)
     engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
-    plan = _plan_around(movie, movie.seconds(pts), options, progress)
+    plan = given or _plan_around(movie, movie.seconds(pts), options, progress)
+    if movie.still:
+        plan = repeated(plan, pts + 1)
+    frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         pcm = decode_for_network(dub, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
-        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [copy_frame(as_planar(frame))]))
+        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [copy_frame(frame)]))
         del pcm
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
     changed = bool(plan.at(pts))
@@ -114,6 +119,10 @@ def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
     if movie.duration is not None and at >= movie.duration:
         raise OptionError(f"--at lies after the end of {movie.path} ({float(movie.duration):.2f} s).")
     pts = int((at + movie.origin) // movie.time_base)
+    if movie.still:
+        frame = read_frame_at(movie, 0)
+        frame.pts = pts
+        return frame
     try:
         return read_frame_at(movie, pts)
     except MediaError as exc:
@@ -125,7 +134,7 @@ def _plan_around(movie: VideoInfo, now: Fraction, options: SyncOptions, progress
     nearby = SyncOptions(
         reference=options.reference, seed=options.seed, start=max(now - reach, Fraction(0)), end=now + reach
     )
-    return decide(movie, nearby, progress=progress)
+    return decide(movie, nearby, still_length=now + reach, progress=progress)
 
 
 def _save(rgb: npt.NDArray[np.uint8], output: Path, overwrite: bool) -> None:

@@ -132,7 +132,9 @@ def _weights(name: str) -> Finding:
     if found.state == "damaged":
         return Finding(f"weights {name}", False, False, f"{found.path} is damaged; delete it.")
     if found.state == "missing":
-        how = f"not here yet; fetched when first needed, or by: lipdub fetch-weights {name}"
+        entry = weights.load_catalogue()[name]
+        size = (entry.size or entry.size_about or 0) / 1e6
+        how = f"not here yet ({size:.0f} MB, {entry.licence}); fetched when needed, or by: lipdub fetch-weights {name}"
         return Finding(f"weights {name}", False, False, how)
     return Finding(f"weights {name}", True, False, str(found.path))
 

@@ -1,10 +1,11 @@
 """Load what a job needs: the network that paints mouths and the one that finds faces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lipdub import weights
+from lipdub.errors import LipdubError
 from lipdub.faces.detect import FaceLandmarker
 from lipdub.options import SyncOptions
 from lipdub.progress import Progress, Step, silent
@@ -72,6 +73,24 @@ def fetch(name: str, progress: Progress = silent) -> Path:
         WeightsError: it cannot be had.
     """
     return weights.locate(name, progress=_bytes(name, progress))
+
+
+def fetch_all(names: Sequence[str], progress: Progress = silent) -> dict[str, Path]:
+    """The files of several names; those that can be had are fetched, even if others cannot.
+
+    Raises:
+        WeightsError: of the first that could not be had, after all were tried.
+    """
+    files: dict[str, Path] = {}
+    failures: list[LipdubError] = []
+    for name in names:
+        try:
+            files[name] = fetch(name, progress)
+        except LipdubError as exc:
+            failures.append(exc)
+    if failures:
+        raise failures[0]
+    return files
 
 
 def _licence_notes(file: weights.WeightsFile) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ went wrong, where, and what to do, and carries the exit code of the command line
     │   ├── UnknownWeightsError    2   no such name in weights.toml, no such file
     │   ├── WeightsUnavailableError 1  no source could be reached
     │   ├── WeightsHashError       1   bytes differ from what weights.toml promises
-    │   └── WeightsFormatError     1   not a checkpoint, or one of another network
+    │   └── WeightsFormatError     2   not a checkpoint, or one of another network
     ├── DeviceError                2   the device or precision asked for is not there
     └── RenderError                1   decoding, encoding or remuxing failed half-way
 
@@ -75,6 +75,8 @@ class WeightsHashError(WeightsError):
 
 class WeightsFormatError(WeightsError):
     """The file is not a checkpoint, or one of another network."""
+
+    exit_code = 2
 
 
 class DeviceError(LipdubError):

@@ -59,7 +59,7 @@ class SyncOptions:
         overwrite: replace an output that exists.
         keep_original_audio: keep the replaced sound as a second track.
         plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
-        language: ISO 639 code written on the dub's track, for example ``fra``.
+        language: ISO 639-2 code written on the dub's track, for example ``fra``.
 
     Raises:
         OptionError: a value is not one of those.
@@ -96,10 +96,9 @@ class SyncOptions:
             raise OptionError("--start must not be negative.")
         if self.end is not None and self.end <= (self.start or 0):
             raise OptionError("--end must lie after --start.")
-        if self.language is not None and not (self.language.isalpha() and 2 <= len(self.language) <= 3):
-            raise OptionError(
-                f"--language takes a code of two or three letters such as fra, not {self.language!r}."
-            )
+        # MP4 has room for three letters only.
+        if self.language is not None and not re.fullmatch("[a-z]{3}", self.language):
+            raise OptionError(f"--language takes a code of three letters such as fra, not {self.language!r}.")
 
     @property
     def sampling_steps(self) -> int:
@@ -128,12 +127,17 @@ def parse_time(text: str) -> Fraction:
 def choose(options: SyncOptions | None, choices: Mapping[str, Any]) -> SyncOptions:
     """Options with some of them chosen anew.
 
+    Args:
+        options: None for the defaults.
+        choices: fields of `SyncOptions`; times may also be text (``"1:02.5"``) or decimal numbers.
+
     Raises:
         OptionError: there is no such option, or a value is impossible.
     """
-    for name in choices:
-        _known(name)
-    return replace(options or SyncOptions(), **choices)
+    exact = {
+        name: _exact(value) if KINDS[_known(name)] is Fraction else value for name, value in choices.items()
+    }
+    return replace(options or SyncOptions(), **exact)
 
 
 def option_from_text(name: str, text: str) -> Any:
@@ -143,6 +147,11 @@ def option_from_text(name: str, text: str) -> Any:
         OptionError: there is no such option, or the text is no value for it.
     """
     return PARSERS[KINDS[_known(name.strip().lower().replace("-", "_"))]](name, text)
+
+
+def _exact(value: Any) -> Any:
+    """A time as it was written: 0.1 is a tenth of a second, not the binary number next to it."""
+    return parse_time(str(value)) if isinstance(value, str | float) else value
 
 
 def _known(name: str) -> str:

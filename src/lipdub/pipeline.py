@@ -25,6 +25,7 @@ from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import publish, workspace
 from lipdub.plan import Plan
+from lipdub.planning import repeated
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter, render
 from lipdub.speech import MelReader, speech_seconds
@@ -33,6 +34,8 @@ Pathlike: TypeAlias = str | os.PathLike[str]
 
 SAME_LENGTH = Fraction(1, 1000)
 """Seconds by which dub and picture may differ and still count as equally long."""
+HEARD = Fraction(1, 10)
+"""Seconds of silence at the end that are worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ def sync(
         pcm = decode_for_network(dub, work / "dub.pcm")
         job = _Job(movie, dub, output, options, work, pcm, progress)
         made = given or decide(movie, options, job.sound_length, progress)
+        if movie.still:
+            made = repeated(made, job.frames or 1)
         picture = _render(job, made, engine.inpainter)
         output, notes = _put_together(job, picture)
     return SyncResult(
@@ -206,6 +211,8 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
     suffix = job.output.suffix
     sound = choose_sound(job.dub, suffix, abs(job.sound_length - picture.end) <= SAME_LENGTH)
     carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
+    if job.options.keep_original_audio and all(s.kind != "audio" for s in job.movie.streams):
+        notes.append("the movie has no sound of its own to keep.")
     finished = job.work / f"finished{suffix}"
     remux(
         Remux(
@@ -229,8 +236,10 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
 
 
 def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:
-    """What to say where the dub goes on after the picture's end."""
+    """What to say where the dub is longer or shorter than the picture."""
     surplus = Fraction(len(pcm), NETWORK_RATE) - end
+    if surplus < -HEARD:
+        return [f"the dub ends {float(-surplus):.2f} s before the picture; silence follows."]
     if surplus <= SAME_LENGTH:
         return []
     lost = f"{speech_seconds(pcm, end):.1f} s of speech are lost"

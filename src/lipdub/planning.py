@@ -5,6 +5,7 @@ Whatever decides *what* to change happens here; it is a pure function of the ana
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
@@ -57,9 +58,21 @@ def make_plan(
         rows.append(_edits(track, indices, analysis, info))
     edits = np.sort(np.concatenate(rows), order="pts") if rows else np.empty(0, EDIT)
     if not len(edits):
-        notes.append(f"no usable face was found in {info.path.name}: the picture stays as it is.")
+        notes.append(f"no usable face in what was looked at of {info.path.name}: it stays as it is.")
     size = info.geometry.width, info.geometry.height
     return Plan(info.path.name, size, info.time_base, info.origin, tuple(references), edits, tuple(notes))
+
+
+def repeated(plan: Plan, count: int) -> Plan:
+    """The plan of a still picture, made for one frame, for all `count` frames that are shown of it.
+
+    A plan that tells its frames apart stays as it is.
+    """
+    if plan.edits["pts"].any():
+        return plan
+    edits = np.repeat(plan.edits, count)
+    edits["pts"] = np.tile(np.arange(count), len(plan.edits))
+    return replace(plan, edits=np.sort(edits, order="pts"))
 
 
 def largest_in_each_shot(tracks: Sequence[Track]) -> list[Track]:
