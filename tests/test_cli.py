@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 import wave
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from lipdub import save_plan
+from lipdub import save_plan, weights
 from lipdub.cli import app
 from tests.support.jobs import plan_by_hand
 from tests.support.media import click_file, movie
@@ -218,3 +220,22 @@ def test_stopping_in_the_middle_leaves_nothing(job: Path, tiny: Path, sent: sign
     assert set(job.iterdir()) == before
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+def test_the_licence_is_told_once(
+    job: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+):
+    """Weights whose entry carries a notice, given in LIPDUB_WEIGHTS; a catalogue of the test's own."""
+    entry = replace(
+        weights.load_catalogue()["diff2lip"], file=tiny.name, sha256=sha256(tiny.read_bytes()).hexdigest()
+    )
+    entry = replace(entry, size=tiny.stat().st_size, size_about=None)
+    monkeypatch.setattr(weights.store, "load_catalogue", lambda: {"diff2lip": entry})
+    monkeypatch.setattr(weights, "load_catalogue", lambda: {"diff2lip": entry})
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tiny.parent))
+    monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path_factory.mktemp("cache")))
+    options = ["--plan", job / "plan.json", "--steps", 1, "--overwrite"]
+    first, second = sync_in(job, *options), sync_in(job, *options)
+    assert (first.exit_code, second.exit_code) == (0, 0), first.output
+    assert "commercially" in first.stderr
+    assert "commercially" not in second.stderr

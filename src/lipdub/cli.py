@@ -1,6 +1,7 @@
 """The command line: Typer commands, the only place that catches errors; no logic."""
 
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on 
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
+    logging.basicConfig(level=logging.WARNING, handlers=[_Notes()], force=True)
     if version:
         from importlib.metadata import version as installed
 
@@ -59,13 +61,8 @@ def sync(
 
         with terminal_progress() as progress:
             result = pipeline.sync(video, audio, output, options=options, progress=progress)
-        changed = f"{result.changed} of {result.frames} frames with new lips"
-        _tell(
-            result.as_json(),
-            f"{result.output}: {changed}, made in {result.seconds:.1f} s",
-            result.notes,
-            as_json,
-        )
+        changed = f"{result.changed} of {result.frames} frames with new lips, made in {result.seconds:.1f} s"
+        _tell(result.as_json(), f"{result.output}: {changed}", result.notes, as_json)
 
 
 @app.command()
@@ -191,6 +188,13 @@ def doctor(as_json: Json = False) -> None:
         _tell(result, "\n".join(table), (), as_json)
         if any(f.essential and not f.ok for f in findings):
             raise typer.Exit(1)
+
+
+class _Notes(logging.Handler):
+    """What is logged, a licence or a damaged packet, is told like the notes of a result."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"note: {record.getMessage()}", err=True)
 
 
 def main() -> None:

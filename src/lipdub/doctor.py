@@ -134,7 +134,8 @@ def _weights(name: str) -> Finding:
     if found.state == "missing":
         entry = weights.load_catalogue()[name]
         size = (entry.size or entry.size_about or 0) / 1e6
-        how = f"not here yet ({size:.0f} MB, {entry.licence}); fetched when needed, or by: lipdub fetch-weights {name}"
+        what = f"not here yet ({size:.0f} MB, {entry.licence})"
+        how = f"{what}; fetched when needed, or by: lipdub fetch-weights {name}"
         return Finding(f"weights {name}", False, False, how)
     return Finding(f"weights {name}", True, False, str(found.path))
 

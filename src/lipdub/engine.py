@@ -1,5 +1,6 @@
 """Load what a job needs: the network that paints mouths and the one that finds faces."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from lipdub.faces.detect import FaceLandmarker
 from lipdub.options import SyncOptions
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter
+
+log = logging.getLogger(__name__)
 
 LANDMARKER = "face_landmarker"
 BATCH_SIZES = {"cpu": 4, "mps": 8, "cuda": 32}
@@ -24,13 +27,11 @@ class Engine:
         inpainter: what paints mouths.
         weights: name or path of its weights.
         sha256: their hash, if they have one.
-        notes: what a user should know, a sentence each.
     """
 
     inpainter: Inpainter
     weights: str
     sha256: str | None
-    notes: tuple[str, ...] = ()
 
 
 def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
@@ -54,7 +55,8 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
         seed=options.seed,
         sampler=options.sampler,
     )
-    return Engine(inpainter, file.name or str(file.path), file.sha256, _licence_notes(file))
+    _tell_licence(file)
+    return Engine(inpainter, file.name or str(file.path), file.sha256)
 
 
 def load_landmarker(progress: Progress = silent) -> FaceLandmarker:
@@ -93,9 +95,13 @@ def fetch_all(names: Sequence[str], progress: Progress = silent) -> dict[str, Pa
     return files
 
 
-def _licence_notes(file: weights.WeightsFile) -> tuple[str, ...]:
-    notice = weights.notice_once(weights.load_catalogue()[file.name]) if file.name else None
-    return (notice,) if notice else ()
+def _tell_licence(file: weights.WeightsFile) -> None:
+    """Log what a user of these weights must know, once on a machine."""
+    entry = weights.load_catalogue().get(file.name or "")
+    notice = weights.notice_due(entry) if entry else None
+    if entry and notice:
+        log.warning("%s", notice)
+        weights.notice_shown(entry)
 
 
 def _bytes(name: str, progress: Progress) -> Callable[[int, int | None], None]:

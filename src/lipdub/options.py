@@ -134,10 +134,8 @@ def choose(options: SyncOptions | None, choices: Mapping[str, Any]) -> SyncOptio
     Raises:
         OptionError: there is no such option, or a value is impossible.
     """
-    exact = {
-        name: _exact(value) if KINDS[_known(name)] is Fraction else value for name, value in choices.items()
-    }
-    return replace(options or SyncOptions(), **exact)
+    times = {name: _exact(value) for name, value in choices.items() if KINDS[_known(name)] is Fraction}
+    return replace(options or SyncOptions(), **(dict(choices) | times))
 
 
 def option_from_text(name: str, text: str) -> Any:

@@ -57,7 +57,7 @@ def test_rows_are_done_in_order_and_the_results_say_so(folder, write, run, recor
     assert first == {
         "line": "2", "video": "a.mp4", "audio": "a.wav", "output": "1.mp4", "status": "done",
         "seconds": "0.25", "frames": "12", "changed": "0", "error": "",
-        "notes": "a note. mind the licence.",
+        "notes": "a note.",
     }  # fmt: skip
     assert [(e.kind, e.number, e.total) for e in run.events] == [
         (kind, number, 3) for number in (1, 2, 3) for kind in ("started", "done")
@@ -264,7 +264,7 @@ def test_rows_with_the_same_choices_share_one_network(write, run, loader, record
     assert [options.sampling_steps for options in loader.loaded] == [25, 9, 25]
     engines = [engine for _, _, engine in recorder.calls]
     assert engines[0].inpainter is engines[1].inpainter
-    assert [engine.notes != () for engine in engines] == [True, False, True, True]
+    assert len({id(engine) for engine in engines}) == 3
 
 
 def test_nothing_is_loaded_for_finished_rows(write, run, loader):

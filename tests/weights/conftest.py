@@ -134,9 +134,16 @@ Declare = Callable[..., Entry]
 def declare(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Declare:
     """Make `thing` the one entry of the catalogue, with these sources; DATA are its bytes."""
 
-    def make(*sources: Source, size: int | None = len(DATA), about: int | None = None) -> Entry:
+    def make(
+        *sources: Source,
+        size: int | None = len(DATA),
+        about: int | None = None,
+        option: str | None = "--weights",
+    ) -> Entry:
         digest = hashlib.sha256(DATA).hexdigest()
-        entry = Entry("thing", "tests", "thing.bin", digest, "MIT", sources, size, about, "Only for tests.")
+        entry = Entry(
+            "thing", "tests", "thing.bin", digest, "MIT", sources, size, about, "Only for tests.", option
+        )
         monkeypatch.setattr(store, "load_catalogue", lambda: {"thing": entry})
         return entry
 

@@ -37,6 +37,7 @@ def test_shipped_entries() -> None:
     network, faces = catalogue["diff2lip"], catalogue["face_landmarker"]
     assert "non" in network.licence.lower() or "NC" in network.licence
     assert network.notice and "CC BY-NC 4.0" in network.notice
+    assert network.option == "--weights" and faces.option is None
     assert network.size is None and network.limit > 407_000_000
     assert [type(source) for source in network.sources[:2]] == [HubSource, HubSource]
     assert faces.size == faces.limit == 3_758_596 and faces.notice is None
@@ -46,6 +47,12 @@ def test_shipped_entries() -> None:
 def test_good_file(tmp_path: Path) -> None:
     entry = load_catalogue(written(tmp_path, GOOD))["thing"]
     assert entry.sources == (UrlSource("https://example.org/thing.bin"),)
+
+
+def test_kinds_of_package(tmp_path: Path) -> None:
+    both = 'package = "name==1", member = "a" }, { package = "name==1", member = "name-1/a", kind = "sdist"'
+    entry = load_catalogue(written(tmp_path, GOOD.replace(URL, both)))["thing"]
+    assert entry.sources == (PackageSource("name==1", "a"), PackageSource("name==1", "name-1/a", "sdist"))
 
 
 URL = 'url = "https://example.org/thing.bin"'
@@ -75,6 +82,10 @@ URL = 'url = "https://example.org/thing.bin"'
         (URL, 'package = "name>=1", member = "a"', "package"),
         (URL, 'package = "name==1", member = "/etc/passwd"', "member"),
         (URL, 'package = "name==1", member = "a/../../b"', "member"),
+        (URL, 'package = "name==1", member = "a", kind = "egg"', "kind"),
+        (URL, 'package = "name==1", member = "../a", kind = "sdist"', "member"),
+        (URL, URL + ', kind = "sdist"', "unknown fields: kind"),
+        ('licence = "MIT"', 'licence = "MIT"\noption = "weights"', "option"),
         (URL, 'hub = "a/b/../c", revision = "1", file = "x"', "hub"),
         (URL, 'hub = "a/b", revision = "1 2", file = "x"', "revision"),
         (URL, 'hub = "a/b", revision = "1", file = "../x"', "file"),

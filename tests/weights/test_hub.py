@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from lipdub.errors import WeightsHashError, WeightsUnavailableError
-from lipdub.weights import HubSource, locate
+from lipdub.weights import HubSource, fetch, load_catalogue, locate, transfer
+from lipdub.weights.sources import place_of
 
 from .conftest import DATA, Declare, Page, Web
 
@@ -62,8 +63,9 @@ def test_another_file_is_refused_before_the_download(web: Web, declare: Declare)
 
 def test_missing_everywhere(declare: Declare, capfd: pytest.CaptureFixture[str]) -> None:
     declare(MODEL, SPACE)
-    with pytest.raises(WeightsUnavailableError, match=r"hub model .*HTTP 404.*hub space .*HTTP 404"):
+    with pytest.raises(WeightsUnavailableError, match=r"fetched: 127\.0\.0\.1:\d+: HTTP 404\. Get") as caught:
         locate("thing")
+    assert caught.value.__notes__ == [f"{MODEL}: HTTP 404", f"{SPACE}: HTTP 404"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -76,9 +78,41 @@ def test_hub_that_cannot_be_reached(
     with pytest.raises(WeightsUnavailableError) as caught:
         locate("thing")
     assert time.monotonic() - start < 10
-    assert "cannot connect to 127.0.0.1:9: " in str(caught.value) and "\n" not in str(caught.value)
-    assert str(caught.value).count("127.0.0.1:9 does not answer") == 2
+    assert str(caught.value) == (
+        "The weights thing could not be fetched: 127.0.0.1:9 cannot be reached (connection refused). Get it "
+        "another way and give it with --weights PATH, or put it as thing.bin into a folder named by "
+        "LIPDUB_WEIGHTS."
+    )
+    assert len(caught.value.__notes__) == 3
     assert capfd.readouterr() == ("", "")
+
+
+def test_hub_whose_name_is_not_known(declare: Declare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
+    declare(MODEL, SPACE)
+    with pytest.raises(
+        WeightsUnavailableError, match=r"hub\.invalid cannot be reached \(name not known\)\. Get"
+    ):
+        locate("thing")
+
+
+@pytest.mark.parametrize("name", ["diff2lip", "face_landmarker"])
+def test_sentence_of_a_shipped_entry_without_a_network(
+    declare: Declare, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def offline(source: object, job: transfer.Job) -> None:
+        raise transfer.SourceError("name not known", unreachable=True)
+
+    monkeypatch.delenv("HF_ENDPOINT")
+    monkeypatch.setattr(fetch, "obtain", offline)
+    entry = load_catalogue()[name]
+    with pytest.raises(WeightsUnavailableError) as caught:
+        locate(name)
+    text = str(caught.value)
+    assert text.count("cannot be reached (name not known)") == len({place_of(each) for each in entry.sources})
+    assert len(text) < 300 and entry.file in text and "LIPDUB_WEIGHTS" in text
+    assert ("--weights PATH" in text) == (name == "diff2lip")
+    assert len(caught.value.__notes__) == len(entry.sources)
 
 
 def test_the_users_token_goes_to_the_hub_alone(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from lipdub.weights import (
     folders,
     load_catalogue,
     locate,
-    notice_once,
+    notice_due,
+    notice_shown,
     resolve,
     status,
     verify,
@@ -152,8 +154,19 @@ def test_resolve_what_cannot_be_a_path(cache: Path, name: str) -> None:
 
 def test_notice_is_shown_once(declare: Declare, cache: Path) -> None:
     entry = declare(NOWHERE)
-    assert [notice_once(entry), notice_once(entry)] == ["Only for tests.", None]
-    assert notice_once(load_catalogue()["face_landmarker"]) is None
+    assert [notice_due(entry), notice_due(entry)] == ["Only for tests."] * 2
+    notice_shown(entry)
+    notice_shown(entry)
+    assert notice_due(entry) is None
+    silent = load_catalogue()["face_landmarker"]
+    notice_shown(silent)
+    assert notice_due(silent) is None
+
+
+def test_notice_worded_anew_is_due_again(declare: Declare) -> None:
+    entry = declare(NOWHERE)
+    notice_shown(entry)
+    assert notice_due(replace(entry, notice="Never sell.")) == "Never sell."
 
 
 def test_notice_without_a_cache_is_shown_each_time(
@@ -162,7 +175,8 @@ def test_notice_without_a_cache_is_shown_each_time(
     entry = declare(NOWHERE)
     (tmp_path / "file").touch()
     monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path / "file"))
-    assert [notice_once(entry), notice_once(entry)] == ["Only for tests."] * 2
+    notice_shown(entry)
+    assert notice_due(entry) == "Only for tests."
 
 
 @pytest.mark.parametrize(

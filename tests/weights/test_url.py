@@ -120,15 +120,26 @@ def test_no_source_says_what_was_tried_and_what_to_do(web: Web, declare: Declare
     with pytest.raises(WeightsUnavailableError) as caught:
         locate("thing")
     text = str(caught.value)
-    for part in (
-        "/none (HTTP 404",
-        "/a (cannot connect: Connection refused)",
-        "/b (127.0.0.1:",
-        "does not answer)",
-    ):
-        assert part in text
+    assert (
+        f": {web.address[7:]}: HTTP 404 Not Found; {dead[7:]} cannot be reached (connection refused)." in text
+    )
+    assert caught.value.__notes__ == [
+        f"{web.address}/none: HTTP 404 Not Found",
+        f"{dead}/a: cannot be reached (connection refused)",
+        f"{dead}/b: cannot be reached (connection refused)",
+    ]
     assert "--weights PATH" in text and "thing.bin" in text and "LIPDUB_WEIGHTS" in text and "\n" not in text
     assert caught.value.__cause__ is not None
+
+
+def test_many_places_do_not_make_a_long_sentence(declare: Declare) -> None:
+    declare(*(UrlSource(f"http://127.0.0.1:{closed_port()}/{n}") for n in range(5)), option=None)
+    with pytest.raises(
+        WeightsUnavailableError, match=r"; and 3 more\. Get it another way and put it"
+    ) as caught:
+        locate("thing")
+    assert len(str(caught.value)) < 300 and len(caught.value.__notes__) == 5
+    assert "--weights" not in str(caught.value)
 
 
 def test_server_that_says_nothing_is_left_in_time(

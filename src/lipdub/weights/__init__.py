@@ -11,7 +11,7 @@ from lipdub.weights.catalogue import (
     UrlSource,
     load_catalogue,
 )
-from lipdub.weights.folders import cache_folder, notice_once
+from lipdub.weights.folders import cache_folder, notice_due, notice_shown
 from lipdub.weights.store import Status, WeightsFile, locate, resolve, status, verify
 
 __all__ = [
@@ -25,7 +25,8 @@ __all__ = [
     "cache_folder",
     "load_catalogue",
     "locate",
-    "notice_once",
+    "notice_due",
+    "notice_shown",
     "resolve",
     "status",
     "verify",

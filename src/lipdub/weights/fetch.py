@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 
 from lipdub.errors import WeightsError, WeightsHashError, WeightsUnavailableError
 from lipdub.weights.catalogue import Entry, Source
 from lipdub.weights.folders import part_of, remember, sha256_of, writing
-from lipdub.weights.sources import obtain
+from lipdub.weights.sources import obtain, place_of
 from lipdub.weights.transfer import Job, Progress, SourceError
+
+# How many places one sentence names, and how many characters it has for each.
+_PLACES = 2
+_PLACE = 64
 
 
 def fetch(entry: Entry, target: Path, progress: Progress | None) -> None:
@@ -51,11 +56,33 @@ def _obtain_checked(source: Source, job: Job) -> None:
 
 
 def _no_source(entry: Entry, failures: Sequence[tuple[Source, SourceError]]) -> WeightsError:
-    tried = "; ".join(f"{source} ({reason})" for source, reason in failures)
+    """One sentence, each place named once; what every single source said is in the notes."""
     text = (
-        f"The weights {entry.name} could not be fetched: {tried}. Get the file another way and give it with "
-        f"--weights PATH, or put it as {entry.file} into a folder and set LIPDUB_WEIGHTS to that folder."
+        f"The weights {entry.name} could not be fetched: {_places(failures)}. Get it another way and "
+        f"{_advice(entry)}."
     )
-    if any(reason.wrong_bytes for _, reason in failures):
-        return WeightsHashError(text)
-    return WeightsUnavailableError(text)
+    wrong = any(reason.wrong_bytes for _, reason in failures)
+    error = WeightsHashError(text) if wrong else WeightsUnavailableError(text)
+    for source, reason in failures:
+        error.add_note(f"{source}: {_said(reason)}")
+    return error
+
+
+def _places(failures: Sequence[tuple[Source, SourceError]]) -> str:
+    told = dict.fromkeys(f"{place_of(source)}{_link(reason)}{_said(reason)}" for source, reason in failures)
+    shown = [shorten(text, _PLACE, placeholder="…") for text in told][:_PLACES]
+    rest = len(told) - len(shown)
+    return "; ".join(shown) + (f"; and {rest} more" if rest else "")
+
+
+def _said(reason: SourceError) -> str:
+    return f"cannot be reached ({reason})" if reason.unreachable else str(reason)
+
+
+def _link(reason: SourceError) -> str:
+    return " " if reason.unreachable else ": "
+
+
+def _advice(entry: Entry) -> str:
+    provide = f"put it as {entry.file} into a folder named by LIPDUB_WEIGHTS"
+    return f"give it with {entry.option} PATH, or {provide}" if entry.option else provide

@@ -121,23 +121,31 @@ def _write_note(path: Path, digest: str) -> None:
     temporary.replace(note)
 
 
-def notice_once(entry: Entry) -> str | None:
-    """The licence notice of an entry the first time it is asked for on this machine, None ever after.
+def notice_due(entry: Entry) -> str | None:
+    """The licence notice of an entry, or None if it has none or it was shown on this machine before."""
+    marker = _notice_marker(entry)
+    with suppress(OSError):  # a cache that may not be looked into
+        return None if marker is None or marker.is_file() else entry.notice
+    return entry.notice
+
+
+def notice_shown(entry: Entry) -> None:
+    """Note that the notice of an entry was shown, so that it is not due any more.
 
     Where the cache cannot be written the notice comes each time: rather twice than never.
     """
+    marker = _notice_marker(entry)
+    if marker is not None:
+        with suppress(OSError):
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+
+
+def _notice_marker(entry: Entry) -> Path | None:
     import hashlib
 
     if entry.notice is None:
         return None
     # A notice that is worded anew is shown anew.
     edition = hashlib.sha256(entry.notice.encode()).hexdigest()[:12]
-    marker = cache_folder() / "notices" / f"{entry.name}-{edition}"
-    try:
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.open("x").close()
-    except FileExistsError:
-        return None if marker.is_file() else entry.notice
-    except OSError:
-        pass
-    return entry.notice
+    return cache_folder() / "notices" / f"{entry.name}-{edition}"

