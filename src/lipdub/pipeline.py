@@ -209,7 +209,8 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
     """Remux and publish; returns the output's name and what is to be said of it."""
     job.progress(Step("remux", 0, 1, "files"))
     suffix = job.output.suffix
-    sound = choose_sound(job.dub, suffix, abs(job.sound_length - picture.end) <= SAME_LENGTH)
+    missing = picture.end - job.sound_length
+    sound = choose_sound(job.dub, suffix, abs(missing) <= SAME_LENGTH, missing)
     carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
     if job.options.keep_original_audio and all(s.kind != "audio" for s in job.movie.streams):
         notes.append("the movie has no sound of its own to keep.")

@@ -11,6 +11,7 @@ import pytest
 from lipdub.errors import RenderError
 from lipdub.media.colour import Region, colour_model
 from lipdub.media.encode import PictureWriter, choose_encoding, exact_timescale
+from lipdub.media.encoding import plain_name
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import probe_video
@@ -287,7 +288,7 @@ def test_family_follows_source_and_container(tmp_path, sources, source, suffix):
     path, encoding, _ = rewrite(info, suffix, tmp_path)
     assert encoding.encoder.name == BECOMES[source, suffix]
     own = ENCODER_OF.get(source) == encoding.encoder.name
-    said = [note for note in encoding.notes if note.startswith(f"the picture was {source} and becomes ")]
+    said = [note for note in encoding.notes if note.startswith(f"the picture was {plain_name(source)} and ")]
     assert len(said) == (0 if own else 1)
     assert all(note.endswith(".") for note in encoding.notes)
     assert len(frame_times(path)) == 2
@@ -459,3 +460,31 @@ def test_no_frames_at_all_are_no_crash(tmp_path):
     info = probe_video(movie(tmp_path / "a.mp4", count=2))
     with PictureWriter(tmp_path / "b.mov", info, choose_encoding(info, ".mp4")):
         pass
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".mov", True), (".mkv", True), (".mp4", False)])
+def test_alpha_is_kept_or_its_loss_is_said(tmp_path, suffix, kept):
+    options = {"profile": "4444"}
+    path = movie(
+        tmp_path / "a.mov", codec="prores_ks", pix_fmt="yuva444p10le", options=options, count=2, size=(96, 64)
+    )
+    picture, encoding, _ = rewrite(probe_video(path), suffix, tmp_path)
+    assert ("yuva" in encoding.pix_fmt) == ("yuva" in probe_video(picture).pix_fmt) == kept
+    assert any("alpha" in note and "lost" in note for note in encoding.notes) == (not kept)
+
+
+@pytest.mark.parametrize(("suffix", "encoder"), [(".webm", "libsvtav1"), (".mp4", "libsvtav1")])
+def test_a_deep_vp9_keeps_its_depth_as_av1(tmp_path, suffix, encoder):
+    plain = movie(tmp_path / "a.mp4", count=2, size=(96, 64))
+    deep = ["-c:v", "libvpx-vp9", "-pix_fmt", "yuv420p10le"]  # PyAV's VP9 has 8 bits only
+    ffmpeg("-i", str(plain), *deep, str(tmp_path / "deep.webm"))
+    picture, encoding, _ = rewrite(probe_video(tmp_path / "deep.webm"), suffix, tmp_path)
+    assert encoding.encoder.name == encoder
+    assert probe_video(picture).pix_fmt == "yuv420p10le"
+    assert encoding.notes[0].startswith("the picture was VP9 and becomes AV1: ")
+
+
+def test_a_deep_picture_for_webm_keeps_its_depth(tmp_path):
+    info = probe_video(movie(tmp_path / "a.mp4", pix_fmt="yuv420p10le", count=2, size=(96, 64)))
+    encoding = choose_encoding(info, ".webm")
+    assert (encoding.encoder.name, encoding.pix_fmt) == ("libsvtav1", "yuv420p10le")

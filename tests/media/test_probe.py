@@ -274,3 +274,35 @@ def test_every_message_names_the_file(tmp_path):
 def test_the_binary_is_there():
     done = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-version"], capture_output=True, check=True)
     assert done.stdout.startswith(b"ffmpeg version")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "count"),
+    [
+        ("a.gif", "gif", "rgb8", 1),
+        ("a.gif", "gif", "rgb8", 3),
+        ("a.avif", "libsvtav1", "yuv420p", 1),
+        ("a.mkv", "libx264", "yuv420p", 2),
+    ],
+)
+def test_a_picture_in_a_movie_format_is_still(tmp_path, name, codec, pix_fmt, count):
+    path = movie(tmp_path / name, codec=codec, pix_fmt=pix_fmt, count=count, time_base=Fraction(1, 100))
+    info = probe_video(path)
+    assert info.still == (count == 1)
+    assert info.still == (info.frames is None)
+
+
+def test_one_picture_with_sound_is_a_movie(tmp_path):
+    assert not probe_video(movie(tmp_path / "a.mp4", count=1, sound=True)).still
+
+
+@pytest.mark.parametrize("probe", [probe_video, probe_audio])
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path, probe):
+    with pytest.raises(MediaError, match="too long"):
+        probe(tmp_path / ("a" * 5000))
+
+
+def test_tracks_of_chapters_and_time_codes_are_known(tmp_path):
+    path = movie(tmp_path / "a.mov", extras=Extras(chapters=2))
+    ffmpeg("-i", str(path), "-c", "copy", "-map", "0:v", "-timecode", "01:00:00:00", str(tmp_path / "b.mov"))
+    assert [s.kind for s in probe_video(tmp_path / "b.mov").streams] == ["video", "chapters", "timecode"]

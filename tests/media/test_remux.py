@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -9,10 +10,10 @@ import pytest
 from lipdub.errors import RenderError
 from lipdub.media.encode import PictureWriter, choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.probe import Stream, probe_audio, probe_video
 from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
-from lipdub.media.sound import choose_sound
-from tests.support.media import Extras, Tags, click_file, decoded_sound, frame_times, movie
+from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
+from tests.support.media import Extras, Tags, click_file, decoded_sound, ffmpeg, frame_times, movie
 
 SCENES = Path(__file__).parents[3] / "shared" / "footage" / "scenes"
 
@@ -28,7 +29,8 @@ def dubbed(source, dub, output, *, keep=False, language=None, limit=None):
             length = frame.duration * info.time_base if frame.duration else 1 / info.rate
             end = max(end, info.seconds(frame.pts) + length)
             writer.write(frame)
-    choice = choose_sound(sound, output.suffix, same_length=False)
+    missing = end - Fraction(len(decode_for_network(sound, output.parent / "dub.pcm")), NETWORK_RATE)
+    choice = choose_sound(sound, output.suffix, abs(missing) <= Fraction(1, 1000), missing)
     carried, notes = choose_streams(info, output.suffix, keep)
     hevc = encoding.encoder.name == "libx265"
     remux(Remux(info, picture, sound, choice, end, hevc, carried, language), output, output.suffix)
@@ -295,3 +297,92 @@ def test_real_footage_keeps_its_times(tmp_path, dub, name, count):
     assert new.colour == info.colour
     sound, rate = decoded_sound(output)
     assert abs(len(sound) - before[count] * rate) <= 1024
+
+
+def test_cover_art_in_matroska_is_an_attached_file_not_a_picture_track(tmp_path, dub):
+    path = movie(tmp_path / "a.mp4", sound=True, extras=Extras(cover=True))
+    assert dubbed(path, dub, tmp_path / "out.mkv") == []
+    with av.open(str(path)) as old, av.open(str(tmp_path / "out.mkv")) as new:
+        cover = new.streams.video[1]
+        assert cover.disposition & av.stream.Disposition.attached_pic
+        assert cover.metadata == {"filename": "cover.jpg", "mimetype": "image/jpeg"}
+        before, after = (next(bytes(p) for p in c.demux(c.streams.video[1]) if p.size) for c in (old, new))
+        assert before == after
+    dubbed(tmp_path / "out.mkv", dub, tmp_path / "again.mkv")  # and from there on
+    dubbed(tmp_path / "again.mkv", dub, tmp_path / "back.mp4")
+    for name in ("again.mkv", "back.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            assert len(container.streams.video) == 2
+            assert container.streams.video[1].disposition & av.stream.Disposition.attached_pic
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".webm", ".avi", ".ts"])
+def test_cover_art_that_is_left_out_is_said(tmp_path, dub, suffix):
+    path = movie(tmp_path / "a.mp4", sound=True, extras=Extras(cover=True))
+    notes = dubbed(path, dub, tmp_path / f"out{suffix}")
+    assert "cover picture 2 (Motion JPEG)" in notes[-1]
+    assert [kind for kind, *_ in streams(tmp_path / f"out{suffix}")] == ["video", "audio"]
+
+
+@pytest.fixture
+def two_pictures(tmp_path):
+    """Two picture tracks, and one of time codes for each."""
+    path = movie(tmp_path / "one.mov", count=6)
+    both = ["-map", "0:v", "-map", "0:v", "-c", "copy", "-timecode", "01:00:00:00"]
+    ffmpeg("-i", str(path), *both, str(tmp_path / "two.mov"))
+    return tmp_path / "two.mov"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts", ".avi"])
+def test_a_second_picture_track_is_copied(tmp_path, dub, two_pictures, suffix):
+    output = tmp_path / f"out{suffix}"
+    notes = dubbed(two_pictures, dub, output)
+    kinds = [kind for kind, *_ in streams(output)]
+    assert kinds[:3] == ["video", "audio", "video"]
+    assert len(frame_times(output)) == 6
+    with av.open(str(output)) as container:
+        assert len(list(container.decode(container.streams.video[1]))) == 6
+        if suffix in {".mp4", ".mov", ".mkv"}:
+            assert notes == []
+            tags = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
+            assert tags["timecode"] == "01:00:00:00"
+        else:
+            assert all("time codes" in note and "left out" in note for note in notes)
+            assert len(notes) == 2
+
+
+def test_a_second_picture_track_that_is_left_out_is_said(tmp_path, dub, two_pictures):
+    notes = dubbed(two_pictures, dub, tmp_path / "out.webm")
+    assert "the second picture track 1 (H.264) cannot be put into .webm and is left out." in notes
+
+
+def test_data_of_unknown_kind_is_left_out_and_said():
+    picture, data = Stream(0, "video", "h264"), Stream(1, "data", None)
+    info = SimpleNamespace(still=False, index=0, streams=(picture, data, Stream(2, "chapters", None)))
+    assert choose_streams(info, ".mp4", False) == (
+        (),
+        ["the data stream 1 (unknown) cannot be put into .mp4 and is left out."],
+    )
+
+
+def test_the_new_picture_does_not_name_the_old_encoder(tmp_path, dub):
+    path = movie(tmp_path / "plain.mkv", count=3)
+    ffmpeg("-i", str(path), "-c", "libx264", "-metadata:s:0", "BPS=1", str(tmp_path / "a.mkv"))
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        assert "ENCODER" in container.streams.video[0].metadata
+    dubbed(tmp_path / "a.mkv", dub, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert not {"ENCODER", "BPS"} & set(container.streams.video[0].metadata)
+
+
+@pytest.mark.parametrize("kept", ["0:v", "0:a"])
+def test_an_output_without_picture_or_sound_is_not_finished(tmp_path, dub, monkeypatch, kept):
+    from lipdub.media import remux as module
+
+    whole = tmp_path / "whole.mp4"
+    path = movie(tmp_path / "a.mp4", count=3)
+    dubbed(path, dub, whole)
+    half = ("-i", str(whole), "-map", kept, "-c", "copy", str(tmp_path / "out.mp4"))
+    monkeypatch.setattr(module, "_run", lambda command: ffmpeg(*half))
+    with pytest.raises(RenderError, match="without picture or sound"):
+        dubbed(path, dub, tmp_path / "out.mp4")

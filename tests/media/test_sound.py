@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from lipdub.errors import MediaError, RenderError
-from lipdub.media.probe import probe_audio
+from lipdub.media.encode import PictureWriter, choose_encoding
+from lipdub.media.frames import read_frames
+from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.remux import Remux, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from tests.media.test_remux import dubbed, packets
 from tests.support.media import (
@@ -115,7 +118,7 @@ def test_lossless_dubs_lose_no_bit(tmp_path, picture, suffix, codec, kind):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
 def test_aac_packets_are_copied_bit_by_bit(tmp_path, picture, suffix):
-    dub = dub_file(tmp_path, ".m4a", seconds=0.9)
+    dub = dub_file(tmp_path, ".m4a", seconds=0.98)
     dubbed(picture, dub, tmp_path / f"out{suffix}")
     before = [data for _, data in packets(dub, 0)]
     with av.open(str(tmp_path / f"out{suffix}")) as container:
@@ -127,7 +130,7 @@ def test_aac_packets_are_copied_bit_by_bit(tmp_path, picture, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
-@pytest.mark.parametrize("seconds", [0.4, 0.999, 1.7])
+@pytest.mark.parametrize("seconds", [0.4, 0.99, 1.7])
 @pytest.mark.parametrize("dub", [".wav", ".flac"])
 def test_sound_is_as_long_as_the_picture(tmp_path, picture, suffix, seconds, dub):
     path = click_file(tmp_path / f"dub{dub}", times=(0.2,), seconds=seconds)
@@ -145,6 +148,87 @@ def test_a_longer_compressed_dub_ends_with_the_picture(tmp_path, picture, dub):
     dubbed(picture, path, tmp_path / "out.mp4")
     samples, rate = decoded_sound(tmp_path / "out.mp4")
     assert abs(len(samples) / rate - 1) < 0.05
+
+
+DUBS = {
+    ".wav": None, ".w64": "pcm_s16le", ".flac": None, ".m4a": None, ".aac": "aac", ".mp3": None,
+    ".opus": None, ".ogg": "libvorbis", ".ac3": "ac3",
+}  # fmt: skip
+"""Suffixes of dubs, and encoders where the suffix has no usual one."""
+
+
+@pytest.fixture(scope="module")
+def dubs(tmp_path_factory):
+    """Dubs of three lengths by suffix, and where their clicks are heard (raw ADTS hides no priming)."""
+    folder, found = tmp_path_factory.mktemp("dubs"), {}
+    for suffix, codec in DUBS.items():
+        for seconds in (0.6, 1.0, 1.7):
+            times = tuple(t for t in TIMES if t < seconds)
+            path = folder / f"{seconds}{suffix}"
+            if codec == "libvorbis":  # which PyAV does not have
+                plain = click_file(folder / "plain.wav", times=times, seconds=seconds)
+                ffmpeg("-i", str(plain), "-c", codec, str(path))
+            else:
+                click_file(path, times=times, seconds=seconds, codec=codec)
+            info = probe_audio(path)
+            pcm = decode_for_network(info, folder / f"{path.name}.pcm")
+            late = late_clicks(pcm, times)
+            heard_at = [t + x for t, x in zip(times, late, strict=True)]
+            found[suffix, seconds] = info, heard_at, Fraction(len(pcm), NETWORK_RATE)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """One second of picture for each container, encoded once."""
+    folder, found = tmp_path_factory.mktemp("pictures"), {}
+    info = probe_video(movie(folder / "movie.mp4", count=10, rate=Fraction(10), size=(64, 48)))
+    for suffix in CONTAINERS:
+        encoding = choose_encoding(info, suffix)
+        path = folder / f"picture{suffix}.{encoding.encoder.carrier}"
+        with PictureWriter(path, info, encoding) as writer:
+            for frame in read_frames(info):
+                writer.write(frame)
+        found[suffix] = info, path
+    return found
+
+
+CONTAINERS = [".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts"]
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.0, 1.7])
+@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("dub", DUBS)
+def test_every_dub_is_heard_in_its_place_and_as_long_as_the_picture(
+    tmp_path, dubs, pictures, dub, suffix, seconds
+):
+    sound, times, length = dubs[dub, seconds]
+    info, picture = pictures[suffix]
+    missing = 1 - length
+    choice = choose_sound(sound, suffix, abs(missing) <= Fraction(1, 1000), missing)
+    output = tmp_path / f"out{suffix}"
+    remux(Remux(info, picture, sound, choice, Fraction(1), False, ()), output, suffix)
+    with av.open(str(output)) as container:
+        frames = list(container.decode(video=0))
+        assert len(frames) == 10
+        # A transport stream begins anywhere; all others begin at 0.
+        origin = frames[0].pts * frames[0].time_base if suffix == ".ts" else Fraction(0)
+    assert suffix == ".ts" or probe_video(output).start == 0
+    samples, rate = decoded_sound(output, origin)
+    packet = 0.05
+    assert 1 - packet <= len(samples) / rate <= 1 + packet
+    assert np.abs(click_offsets(samples[:, 0], rate, times)).max() <= 0.001
+    assert len(times) == (2 if seconds < 0.75 else 3)
+
+
+@pytest.mark.parametrize(("dub", "suffix"), [(".m4a", ".mp4"), (".mp3", ".mov"), (".opus", ".webm")])
+def test_a_shorter_compressed_dub_is_encoded_anew_at_a_high_rate_and_that_is_said(dubs, dub, suffix):
+    sound, _, length = dubs[dub, 0.6]
+    choice = choose_sound(sound, suffix, same_length=False, missing=1 - length)
+    assert choice.codec != "copy"
+    assert choice.bit_rate is None or choice.bit_rate >= 200_000 * sound.channels
+    assert "padded" in choice.notes[-1]
+    assert choose_sound(sound, suffix, same_length=False, missing=Fraction(1, 25)).codec == "copy"
 
 
 LOSSLESS = {(".wav", ".mov"), (".wav", ".mkv"), (".wav", ".avi"), (".flac", ".mkv"), (".flac", ".mov")}

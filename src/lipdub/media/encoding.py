@@ -37,7 +37,7 @@ _MP4_MOV_MKV = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".mts"
 _H264 = Encoder(
     "libx264",
     {"crf": "16", "preset": "medium", "forced-idr": "1"},
-    containers=_MP4_MOV_MKV | {".avi", ".flv", ".3gp"},
+    containers=_MP4_MOV_MKV | {".avi"},
 )
 ENCODERS: Mapping[str, Encoder] = {
     "h264": _H264,
@@ -72,7 +72,7 @@ ENCODERS: Mapping[str, Encoder] = {
         containers=frozenset({".mkv", ".webm"}),
     ),
     "prores": Encoder("prores_ks", {}, containers=frozenset({".mov", ".mkv"})),
-    "dnxhd": Encoder("dnxhd", {"profile": "dnxhr_hq"}, containers=frozenset({".mov", ".mkv", ".mxf"})),
+    "dnxhd": Encoder("dnxhd", {"profile": "dnxhr_hq"}, containers=frozenset({".mov", ".mkv"})),
     "ffv1": Encoder(
         "ffv1", {"level": "3"}, carrier="mp4", even=False, containers=frozenset({".mkv", ".avi"})
     ),
@@ -82,6 +82,21 @@ ENCODERS: Mapping[str, Encoder] = {
 }
 INTERLACING = frozenset({"libx264", "prores_ks"})
 """Encoders that write interlaced pictures as such."""
+
+# Encoders of which alpha survives: not those that write it beside the picture, where few decoders look.
+_WITH_ALPHA = frozenset({"prores_ks", "ffv1"})
+
+_PLAIN_NAMES = {
+    "h264": "H.264", "libx264": "H.264", "hevc": "HEVC", "libx265": "HEVC", "av1": "AV1", "libsvtav1": "AV1",
+    "vp9": "VP9", "libvpx-vp9": "VP9", "vp8": "VP8", "libvpx": "VP8", "prores": "ProRes",
+    "prores_ks": "ProRes", "dnxhd": "DNxHD", "ffv1": "FFV1", "mjpeg": "Motion JPEG", "mpeg4": "MPEG-4 Visual",
+    "mpeg2video": "MPEG-2", "mpeg1video": "MPEG-1", "qtrle": "QuickTime Animation", "cfhd": "CineForm",
+    "gif": "GIF", "png": "PNG", "theora": "Theora", "wmv3": "WMV", "vc1": "VC-1", "rawvideo": "uncompressed",
+    "aac": "AAC", "mp3": "MP3", "mp2": "MP2", "ac3": "AC-3", "eac3": "E-AC-3", "dts": "DTS", "flac": "FLAC",
+    "alac": "ALAC", "opus": "Opus", "libopus": "Opus", "vorbis": "Vorbis", "truehd": "TrueHD",
+    "subrip": "SubRip", "ass": "ASS", "ssa": "SSA", "webvtt": "WebVTT", "mov_text": "timed text",
+    "hdmv_pgs_subtitle": "PGS", "dvd_subtitle": "VobSub", "dvb_subtitle": "DVB", "eia_608": "CEA-608",
+}  # fmt: skip
 
 _WITHOUT_PRESENTATION_TIMES = frozenset({".avi"})
 
@@ -125,39 +140,80 @@ def choose_encoding(info: VideoInfo, suffix: str) -> Encoding:
     """
     suffix = suffix.lower()
     encoder, notes = _encoder_for(info, suffix)
-    pix_fmt, more = _pixel_format(info.pix_fmt, encoder)
+    pix_fmt, more = _pixel_format(info, encoder)
     if info.still and not pix_fmt.startswith("yuv420p"):
         pix_fmt, more = "yuv420p", []  # the one format that plays everywhere
     width, height, padding = _even_size(info, encoder, layout(planar_format(pix_fmt)))
     options = _options(info, encoder, pix_fmt, suffix)
     if info.interlaced and encoder.name not in INTERLACING:
-        notes.append(f"the picture is interlaced; {encoder.name} writes it as if it were not.")
+        notes.append(
+            f"the picture is interlaced; {plain_name(encoder.name)} is written here as if it were not."
+        )
     return Encoding(encoder, pix_fmt, width, height, options, tuple(notes + more + padding))
+
+
+def plain_name(codec: str) -> str:
+    """What people call a codec, of libavcodec's name of it or of its encoder."""
+    if codec.startswith("pcm_"):
+        return "PCM"
+    return _PLAIN_NAMES.get(codec, codec)
 
 
 def _encoder_for(info: VideoInfo, suffix: str) -> tuple[Encoder, list[str]]:
     own = ENCODERS.get(info.codec)
-    if own and not info.still and (suffix in own.containers):
+    carried = own is not None and suffix in own.containers
+    if own and carried and not info.still and not _loses_depth(info, own, suffix):
         return own, []
     stand_in = ENCODERS[FALLBACKS.get(suffix, "h264")]
-    if info.still or stand_in is own:
+    if info.still:
         return stand_in, []
-    why = f"{suffix} files do not carry it well" if own else "there is no encoder for it here"
-    return stand_in, [f"the picture was {info.codec} and becomes {stand_in.name.removeprefix('lib')}: {why}."]
+    if carried or _loses_depth(info, stand_in, suffix):
+        stand_in = ENCODERS["av1"]
+    if carried:
+        why = f"there is no encoder here that writes it with more than 8 bits, and {suffix} files carry both"
+    else:
+        why = f"{suffix} files do not carry it well" if own else "there is no encoder for it here"
+    names = plain_name(info.codec), plain_name(stand_in.name)
+    return stand_in, [f"the picture was {names[0]} and becomes {names[1]}: {why}."]
 
 
-def _pixel_format(source: str, encoder: Encoder) -> tuple[str, list[str]]:
-    allowed = [f.name for f in av.Codec(encoder.name, "w").video_formats or ()]
+def _loses_depth(info: VideoInfo, encoder: Encoder, suffix: str) -> bool:
+    """Whether this encoder writes 8 bits only of a deeper picture, where AV1 would do better."""
+    if suffix not in ENCODERS["av1"].containers or _depth(info.pix_fmt) <= 8:
+        return False
+    return all(_depth(name) <= 8 for name in _formats(encoder))
+
+
+def _depth(pix_fmt: str) -> int:
+    return av.VideoFormat(pix_fmt, 64, 64).components[0].bits
+
+
+def _formats(encoder: Encoder) -> list[str]:
+    names = [f.name for f in av.Codec(encoder.name, "w").video_formats or ()]
+    return [name for name in names if encoder.name in _WITH_ALPHA or not _has_alpha(name)]
+
+
+def _has_alpha(pix_fmt: str) -> bool:
+    return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 64, 64).components)
+
+
+def _pixel_format(info: VideoInfo, encoder: Encoder) -> tuple[str, list[str]]:
+    source = info.pix_fmt
+    allowed = _formats(encoder)
     planar = planar_format(source)
     for same in (source, planar, planar.replace("yuvj", "yuv")):
         if same in allowed:
             return same, []
-    best, _ = find_best_pix_fmt_of_list(allowed, planar)
+    # Left to itself, libav prefers formats without alpha. GIFs have it for parts that do not change.
+    alpha = _has_alpha(planar) and info.codec != "gif"
+    best, _ = find_best_pix_fmt_of_list([a for a in allowed if alpha and _has_alpha(a)] or allowed, planar)
     if best is None:
         raise RenderError(f"{encoder.name} takes none of the pixel formats near {source}.")
-    return best.name, [
-        f"the pixel format {source} becomes {best.name}, the nearest that {encoder.name} writes."
-    ]
+    name = plain_name(encoder.name)
+    notes = [f"the pixel format {source} becomes {best.name}, the nearest that the encoder of {name} writes."]
+    if alpha and not _has_alpha(best.name):
+        notes.append(f"the picture's transparency (alpha) is lost: {name} does not keep it here.")
+    return best.name, notes
 
 
 def _even_size(info: VideoInfo, encoder: Encoder, form: Layout) -> tuple[int, int, list[str]]:
@@ -167,11 +223,9 @@ def _even_size(info: VideoInfo, encoder: Encoder, form: Layout) -> tuple[int, in
     wide, high = width + width % form.sub_x, height + height % form.sub_y
     if (wide, high) == (width, height):
         return width, height, []
-    return (
-        wide,
-        high,
-        [f"{width}×{height} becomes {wide}×{high}: {encoder.name} needs even sizes; the edge is repeated."],
-    )
+    name = plain_name(encoder.name)
+    note = f"{width}×{height} becomes {wide}×{high}: {name} needs even sizes; the edge is repeated."
+    return wide, high, [note]
 
 
 def _options(info: VideoInfo, encoder: Encoder, pix_fmt: str, suffix: str) -> dict[str, str]:

@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import TypeAlias
 
 import av
@@ -135,16 +137,24 @@ def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.Video
 def _decoded(container: av.container.InputContainer, info: VideoInfo) -> Iterator[av.VideoFrame]:
     stream = _stream(container, info)
     stream.thread_type = "AUTO"
-    count = 0
+    count = damaged = 0
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
-            log.warning("%s: a damaged packet after %d frames was left out.", info.path, count)
+            damaged += 1
+            if damaged == 1:
+                _tell_damage(info.path, count)
             continue
         for frame in frames:
             count += 1
             yield frame
+
+
+@lru_cache(maxsize=64)
+def _tell_damage(path: Path, count: int) -> None:
+    """Say it once, though a movie is read twice."""
+    log.warning("%s is damaged after %d frames; what cannot be decoded is left out.", path, count)
 
 
 def _searched(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -26,6 +27,9 @@ _TEXT_FORMAT = "tty"
 # Containers without an absolute timeline: their first timestamp is what a player shows as time 0.
 FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
 
+# Sound files without time stamps: nothing can be missing between their packets.
+_GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", "eac3", "mp3"})
+
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
 
@@ -42,7 +46,11 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of a container, as much as is needed to carry it over."""
+    """One stream of a container, as much as is needed to carry it over.
+
+    Two kinds are not libavformat's own: ``chapters`` and ``timecode`` are tracks in MP4 and MOV that it shows
+    as data as well as in chapters and tags, and that muxers write anew from those.
+    """
 
     index: int
     kind: str
@@ -58,7 +66,6 @@ class VideoInfo:
         path: the file.
         container: libavformat's name of the format, for example ``mov,mp4,m4a,3gp,3g2,mj2``.
         index: index of the picture stream in the container.
-        ordinal: how many picture streams come before it (ffmpeg's ``0:v:ordinal``).
         codec, profile, pix_fmt: as libavcodec names them.
         geometry: coded size, sample aspect, rotation.
         time_base: unit of presentation times (pts), in seconds.
@@ -68,7 +75,6 @@ class VideoInfo:
         frames: number of frames, estimated if the container does not say; None if unknown.
         colour: colour tags.
         interlaced: whether the first frame is interlaced.
-        bit_rate: bits a second of the stream, if known.
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
         still: the file is a single picture.
         streams: all streams of the container.
@@ -77,7 +83,6 @@ class VideoInfo:
     path: Path
     container: str
     index: int
-    ordinal: int
     codec: str
     profile: str | None
     pix_fmt: str
@@ -89,7 +94,6 @@ class VideoInfo:
     frames: int | None
     colour: Colour
     interlaced: bool
-    bit_rate: int | None
     origin: Fraction
     still: bool
     streams: tuple[Stream, ...]
@@ -107,29 +111,25 @@ class AudioInfo:
         path: the file.
         codec: as libavcodec names it.
         rate: samples a second.
-        channels, layout: their number and arrangement.
+        channels: their number.
         bits: of a decoded sample.
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
+        gapless: no sound can be missing in the middle of the file.
     """
 
     path: Path
     codec: str
     rate: int
     channels: int
-    layout: str
     bits: int
     origin: Fraction
+    gapless: bool
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[av.container.InputContainer]:
     """Open a media file for reading; errors of libavformat become `MediaError`."""
-    if not path.exists():
-        raise MediaError(f"{path}: there is no such file; check the path.")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder, not a media file.")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty; was the copy interrupted?")
+    _check_file(path)
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
         container = av.open(_as_file(path), options={"pattern_type": "none"})
@@ -154,11 +154,11 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     path = Path(path)
     with opened(path) as container:
         videos = [s for s in container.streams.video if not _is_cover(s)]
-        still = container.format.name.endswith(STILL_FORMATS)
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
         frame = _first_frame(container, stream, path)
+        still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
         rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
         duration = None if still else _duration(container, stream)
@@ -166,7 +166,6 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             path=path,
             container=container.format.name,
             index=stream.index,
-            ordinal=list(container.streams.video).index(stream),
             codec=stream.codec_context.codec.canonical_name,
             profile=stream.profile,
             pix_fmt=frame.format.name,
@@ -178,10 +177,9 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             frames=None if still else _frame_count(stream, duration, rate),
             colour=_colour(frame),
             interlaced=frame.interlaced_frame,
-            bit_rate=stream.codec_context.bit_rate or None,
             origin=_origin(container),
             still=still,
-            streams=tuple(_stream(s) for s in container.streams),
+            streams=tuple(_stream(s, len(container.chapters())) for s in container.streams),
         )
 
 
@@ -204,9 +202,9 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
             codec=context.codec.canonical_name,
             rate=context.sample_rate,
             channels=context.channels,
-            layout=context.layout.name,
             bits=context.format.bits,
             origin=_origin(container),
+            gapless=container.format.name in _GAPLESS_FORMATS,
         )
 
 
@@ -215,6 +213,18 @@ def shown_at(frame: av.VideoFrame, container: str) -> int | None:
     if container in _DECODING_TIMES:
         return frame.dts  # of the packet that set the frame free: what players go by
     return frame.pts
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise MediaError(f"{path}: there is no such file; check the path.")
+        if path.is_dir():
+            raise MediaError(f"{path} is a folder, not a media file.")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path} is empty; was the copy interrupted?")
+    except (OSError, ValueError) as exc:  # a name that is too long, a folder that may not be entered, …
+        raise MediaError(f"{path} cannot be looked at ({_reason(exc)}); check the path.") from exc
 
 
 def _as_file(path: Path) -> str:
@@ -231,10 +241,24 @@ def _is_cover(stream: av.stream.Stream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def _stream(stream: av.stream.Stream) -> Stream:
+def _is_alone(path: Path, stream: av.VideoStream) -> bool:
+    """Whether the file is one picture without sound, like most GIF, AVIF and HEIC files."""
+    if stream.container.streams.audio or stream.frames > 1:
+        return False
+    with opened(path) as container:  # the first packets only; what was decoded so far may have read further
+        packets = container.demux(container.streams[stream.index])
+        return len(list(islice((p for p in packets if p.size), 2))) == 1
+
+
+def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
     context = getattr(stream, "codec_context", None)
     codec = context.codec.canonical_name if context else None
-    return Stream(stream.index, stream.type, codec, _is_cover(stream))
+    kind: str = stream.type
+    if kind == "data" and stream.metadata.get("timecode"):
+        kind = "timecode"
+    elif kind == "data" and getattr(stream, "name", None) == "bin_data" and stream.frames == chapters > 0:
+        kind = "chapters"
+    return Stream(stream.index, kind, codec, _is_cover(stream))
 
 
 def _first_frame(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> av.VideoFrame:

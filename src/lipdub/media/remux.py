@@ -2,39 +2,32 @@
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
-from lipdub.errors import RenderError
+from lipdub.errors import MediaError, RenderError
 from lipdub.media.encode import exact_timescale
-from lipdub.media.probe import AudioInfo, Stream, VideoInfo
-from lipdub.media.sound import MP4_SOUND, SOUND_CARRIERS, SoundChoice
+from lipdub.media.probe import AudioInfo, VideoInfo, opened
+from lipdub.media.sound import LOSSLESS, SoundChoice
+from lipdub.media.streams import ATTACH, COVERS, MP4_LIKE, Carried, choose_streams
 
-_TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
-_MP4_LIKE = frozenset({".mp4", ".m4v", ".mov", ".3gp"})
-_MATROSKA = frozenset({".mkv"})
+__all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
+
+_STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC")
+"""Tags of a picture that are not true of a new one."""
 
 MOVIE = 2
 """Number of the movie among ffmpeg's inputs, after the picture and the dub."""
 
 FORMATS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".3gp": "3gp", ".mkv": "matroska", ".webm": "webm",
-    ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts", ".flv": "flv", ".mxf": "mxf",
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
+    ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
 }  # fmt: skip
 """Suffixes an output may have, and ffmpeg's name of the format."""
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """A stream of the source that goes into the output: its index, and its codec there."""
-
-    index: int
-    kind: str
-    codec: str = "copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +55,6 @@ class Remux:
     language: str | None = None
 
 
-def choose_streams(
-    info: VideoInfo, suffix: str, keep_original_audio: bool
-) -> tuple[tuple[Carried, ...], list[str]]:
-    """Which streams of the source go into the output, and what cannot, a sentence each.
-
-    The first sound track is the one the dub replaces; it is kept, after the dub, if asked for.
-    """
-    if info.still:
-        return (), []
-    kept: list[Carried] = []
-    notes: list[str] = []
-    replaced = next((s.index for s in info.streams if s.kind == "audio"), None)
-    for stream in info.streams:
-        if stream.index == info.index or (stream.index == replaced and not keep_original_audio):
-            continue
-        codec = _codec_in(stream, suffix.lower())
-        if codec:
-            kept.append(Carried(stream.index, stream.kind, codec))
-            if stream.kind == "audio" and codec != "copy":
-                new = codec.removeprefix("lib")
-                notes.append(
-                    f"the sound track {stream.index} was {stream.codec} and becomes {new}:"
-                    f" {suffix} files do not carry it well."
-                )
-        elif stream.codec or stream.kind not in {"data", "unknown"}:
-            name = stream.codec or "unknown"
-            notes.append(
-                f"the {stream.kind} stream {stream.index} ({name}) cannot be put into {suffix}"
-                " and is left out."
-            )
-    return tuple(kept), notes
-
-
 def remux(job: Remux, output: Path, suffix: str) -> None:
     """Write the output file.
 
@@ -104,17 +64,25 @@ def remux(job: Remux, output: Path, suffix: str) -> None:
         suffix: of the name the user asked for.
 
     Raises:
-        RenderError: ffmpeg failed; the sentence carries its last words.
+        RenderError: ffmpeg failed; the sentence carries its last words. Or it did not fail, but picture or
+            sound is missing.
     """
+    suffix = suffix.lower()
+    attached = [c for c in job.carried if c.codec == ATTACH]
+    job = replace(job, carried=tuple(c for c in job.carried if c.codec != ATTACH))
     picture = ffmpeg.input(_file(job.picture), **_rotation(job.info), **_from_zero(job.info.origin))
     dub = ffmpeg.input(_file(job.dub.path), **_dub_input(job))
     movie = ffmpeg.input(_file(job.info.path), **_from_zero(job.info.origin))
     streams = [picture["v:0"], _sound(job, dub), *(movie[str(c.index)] for c in job.carried)]
-    options = _output_options(job, suffix.lower())
+    options = _output_options(job, suffix)
     command = ffmpeg.output(*streams, _file(output), **options).compile(cmd=_binary(), overwrite_output=True)
     if not job.carried and not job.info.still:
         command = _with_input(command, _file(job.info.path))
-    _run(command)
+    # ffmpeg-python has no notation for an option that is given twice, either.
+    repeated = _tags_gone(job) + _attachments(job, attached)
+    place = command.index(_file(output))
+    _run([*command[:place], *repeated, *command[place:]])
+    _check_finished(output)
 
 
 def _file(path: Path) -> str:
@@ -125,26 +93,6 @@ def _binary() -> str:
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
-
-
-def _codec_in(stream: Stream, suffix: str) -> str | None:
-    """The codec of a source's stream in the output; None if it cannot be carried."""
-    mp4 = suffix in _MP4_LIKE
-    match stream.kind:
-        case "video":
-            return "copy" if stream.cover and (mp4 or suffix in _MATROSKA) else None
-        case "audio":
-            carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
-            if stream.codec in carrier.codecs | carrier.held:
-                return "copy"
-            return "pcm_s16le" if carrier.fallback == "pcm" else carrier.fallback
-        case "subtitle":
-            if suffix in _MATROSKA:
-                return "srt" if stream.codec == "mov_text" else "copy"
-            return "mov_text" if mp4 and stream.codec in _TEXT else None
-        case "attachment":
-            return "copy" if suffix in _MATROSKA else None
-    return None
 
 
 def _rotation(info: VideoInfo) -> dict[str, Any]:
@@ -158,15 +106,20 @@ def _from_zero(origin: Fraction) -> dict[str, Any]:
 
 
 def _dub_input(job: Remux) -> dict[str, Any]:
-    """A copied dub is cut at the picture's end.
+    """How the dub is read.
 
-    The size of the queue is ffmpeg's own; with it, ffmpeg-python takes a dub that is the movie itself
-    for another input, as the numbers of the inputs below need it.
+    Not with an end (``-t``): with ``-copyts`` it would end an input without a start time, like WAV or ADTS,
+    at its first packet. The size of the queue is ffmpeg's own; with it, ffmpeg-python takes a dub that is the
+    movie itself for another input, as the numbers of the inputs below need it.
     """
-    options = {"thread_queue_size": 8} | _from_zero(job.dub.origin)
-    if job.sound.codec == "copy":
-        options["t"] = f"{float(job.length):.6f}"
-    return options
+    return {"thread_queue_size": 8} | _from_zero(job.dub.origin)
+
+
+def _cut(job: Remux) -> dict[str, Any]:
+    """A copied dub is cut at the picture's end, packet by packet, and no other stream with it."""
+    if job.sound.codec != "copy" or job.dub.codec in LOSSLESS:
+        return {}
+    return {"bsf:1": f"noise=drop=gte(pts*tb\\,{float(job.length):.6f})"}
 
 
 def _sound(job: Remux, dub: Any) -> Any:
@@ -185,7 +138,7 @@ def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
         "strict": "-2",
         "f": FORMATS[suffix],
     }
-    options |= {"c:0": "copy", "c:1": job.sound.codec}
+    options |= {"c:0": "copy", "c:1": job.sound.codec} | _cut(job)
     if job.sound.bit_rate:
         options["b:1"] = job.sound.bit_rate
     options["disposition:1"] = "default"
@@ -196,7 +149,7 @@ def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
         options[f"map_metadata:s:{number}"] = f"{MOVIE}:s:{stream.index}"
         if stream.kind == "audio":
             options[f"disposition:{number}"] = "0"
-    if suffix in _MP4_LIKE:
+    if suffix in MP4_LIKE:
         scale = exact_timescale(job.info.time_base)
         options |= {"video_track_timescale": scale, "movie_timescale": scale}
         options |= {"tag:0": "hvc1"} if job.hevc else {}
@@ -219,6 +172,45 @@ def _tags(job: Remux) -> dict[str, Any]:
         "map_chapters": MOVIE,
         "map_metadata:s:0": f"{MOVIE}:s:{job.info.index}",
     }
+
+
+def _tags_gone(job: Remux) -> list[str]:
+    return [] if job.info.still else [w for tag in _STALE_TAGS for w in ("-metadata:s:0", f"{tag}=")]
+
+
+def _attachments(job: Remux, covers: Sequence[Carried]) -> list[str]:
+    """Write cover art beside the picture, and attach it to the output, after all other streams."""
+    words: list[str] = []
+    for number, cover in enumerate(covers, start=2 + len(job.carried)):
+        name, kind = COVERS[next(s.codec or "" for s in job.info.streams if s.index == cover.index)]
+        path = job.picture.parent / f"{cover.index}.{name}"
+        with opened(job.info.path) as container:
+            packets = container.demux(container.streams[cover.index])
+            data = next((bytes(packet) for packet in packets if packet.size), b"")
+        try:
+            path.write_bytes(data)
+        except OSError as exc:
+            raise RenderError(f"{path} cannot be written ({exc.strerror}); make space.") from exc
+        about = f"-metadata:s:{number}"
+        words += ["-attach", str(path), about, f"mimetype={kind}", about, f"filename={name}"]
+    return words
+
+
+def _check_finished(output: Path) -> None:
+    """ffmpeg leaves out streams without packets, and does not fail; read the first packet of each."""
+    try:
+        with opened(output) as container:
+            wanted = {s.index for s in (*container.streams.video[:1], *container.streams.audio[:1])}
+            for packet in container.demux(*(container.streams[index] for index in wanted)):
+                if packet.size:
+                    wanted.discard(packet.stream.index)
+                if not wanted:
+                    break
+            missing = bool(wanted) or not container.streams.video or not container.streams.audio
+    except MediaError as exc:
+        raise RenderError(f"ffmpeg wrote a file that cannot be read: {exc}") from exc
+    if missing:
+        raise RenderError("ffmpeg put the output together without picture or sound; please report this.")
 
 
 def _with_input(command: list[str], path: str) -> list[str]:

@@ -11,12 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import MediaError, RenderError
+from lipdub.media.encoding import plain_name
 from lipdub.media.probe import AudioInfo, opened
 
 NETWORK_RATE = 16_000
 """Samples a second that the network's mel spectrogram is made of."""
 
 SAMPLE_BYTES = 2
+
+PACKET = Fraction(1, 20)
+"""Seconds of sound that a packet of any codec holds at most, more or less."""
+
+SECOND_RATE = 224_000
+"""Bits a second for each channel of sound that was compressed before, so that little is lost again."""
 
 GAP = 0.1
 """Seconds by which time stamps must run ahead of the samples to mean missing sound; ffmpeg's own measure."""
@@ -33,7 +40,8 @@ class SoundCarrier:
     Attributes:
         codecs: copied as they are.
         held: also copied when a track of the movie is carried over, but not taken for the dub: few players
-            know them there, or (MP3 in Matroska and AVI) the encoder's delay would be lost and the dub late.
+            know them there, or the encoder's delay would be lost and the dub late (MP3 in Matroska and AVI),
+            or kept at the cost of a late picture (Vorbis in Matroska).
         fallback: encoder for all others; ``pcm`` is PCM of the dub's own depth.
         bit_rate: of the fallback, bits a second for each channel.
     """
@@ -51,16 +59,13 @@ _TS_SOUND = SoundCarrier(frozenset({"aac", "mp3", "ac3", "eac3", "mp2"}), "aac",
 SOUND_CARRIERS = {
     ".mp4": MP4_SOUND,
     ".m4v": MP4_SOUND,
-    ".3gp": SoundCarrier(frozenset({"aac"}), "aac", 160_000),
     ".mov": SoundCarrier(_COMPRESSED | _PCM | {"pcm_s16be", "pcm_s24be"}, "pcm", held=_IN_MP4),
-    ".mkv": SoundCarrier(_IN_MKV - {"mp3"}, "flac", held=_IN_MKV),
-    ".webm": SoundCarrier(frozenset({"opus", "vorbis"}), "libopus", 128_000),
+    ".mkv": SoundCarrier(_IN_MKV - {"mp3", "vorbis"}, "flac", held=_IN_MKV),
+    ".webm": SoundCarrier(frozenset({"opus"}), "libopus", 128_000, frozenset({"vorbis"})),
     ".avi": SoundCarrier(frozenset({"pcm_s16le", "ac3"}), "pcm", held=frozenset({"mp3"})),
     ".ts": _TS_SOUND,
     ".m2ts": _TS_SOUND,
     ".mts": _TS_SOUND,
-    ".flv": SoundCarrier(frozenset({"aac"}), "aac", 160_000, frozenset({"mp3"})),
-    ".mxf": SoundCarrier(frozenset({"pcm_s16le", "pcm_s24le"}), "pcm"),
 }
 
 
@@ -79,22 +84,49 @@ class SoundChoice:
     notes: tuple[str, ...] = ()
 
 
-def choose_sound(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
+def choose_sound(
+    dub: AudioInfo, suffix: str, same_length: bool, missing: Fraction = Fraction(0)
+) -> SoundChoice:
     """Copy the dub where the container carries it well; otherwise encode it at its own rate and channels.
 
     Args:
         dub: what it is.
         suffix: of the output's name.
         same_length: the dub is as long as the picture. If it is not, lossless sound is written anew, which
-            changes no sample; compressed sound is copied, cut at a packet, or ends early.
+            changes no sample; compressed sound is copied and cut at a packet.
+        missing: seconds by which the dub is shorter. More than a packet of silence cannot be copied from
+            anywhere, so that compressed sound is encoded anew with it.
     """
-    carrier = SOUND_CARRIERS.get(suffix.lower(), MP4_SOUND)
-    if dub.codec in _PCM and dub.channels > 2 and suffix.lower() == ".mkv":
+    suffix = suffix.lower()
+    if dub.codec in LOSSLESS or missing <= PACKET:
+        return _choice(dub, suffix, same_length)
+    carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
+    if dub.codec not in carrier.codecs:
+        return _choice(dub, suffix, same_length)
+    anew = _encoded(dub, suffix, carrier)
+    rate = anew.bit_rate and max(anew.bit_rate, SECOND_RATE * dub.channels)
+    name = plain_name(dub.codec)
+    why = f"it is {float(missing):.2f} s shorter than the picture"
+    return SoundChoice(
+        anew.codec, rate, (*anew.notes, f"the dub ({name}) was encoded anew to be padded: {why}.")
+    )
+
+
+def _choice(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
+    carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
+    if dub.codec in _PCM and dub.channels > 2 and suffix == ".mkv":
         return SoundChoice("flac")  # PCM in Matroska does not say which channel is which
-    if dub.codec in carrier.codecs:
-        if same_length or dub.codec not in LOSSLESS:
-            return SoundChoice("copy")
-        return SoundChoice(dub.codec)
+    if dub.codec not in carrier.codecs:
+        return _encoded(dub, suffix, carrier)
+    # AVI counts samples, and so does MOV with PCM: what comes after a gap would move to its beginning.
+    if dub.codec in LOSSLESS:
+        return SoundChoice("copy" if same_length and dub.gapless else dub.codec)
+    if suffix == ".avi" and not dub.gapless:
+        return _encoded(dub, suffix, carrier)
+    return SoundChoice("copy")
+
+
+def _encoded(dub: AudioInfo, suffix: str, carrier: SoundCarrier) -> SoundChoice:
     if carrier.fallback == "pcm":
         return SoundChoice(f"pcm_s{24 if dub.bits > 16 else 16}le")
     if carrier.bit_rate is None:
