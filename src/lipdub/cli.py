@@ -200,7 +200,10 @@ class _Notes(logging.Handler):
 def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGTERM, _terminated)
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # outside of a command, where there is nothing to tell
+        sys.exit(130)
 
 
 @contextmanager
