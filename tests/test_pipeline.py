@@ -95,8 +95,12 @@ def test_times_and_sound_survive_the_whole_road(dub: Path, tmp_path: Path, suffi
 
 def test_a_picture_becomes_a_movie_as_long_as_the_sound(dub: Path, tmp_path: Path):
     picture = still(tmp_path / "face.png", SIZE)
-    result = sync(picture, dub, tmp_path / "out.mp4", plan=plan_by_hand(picture), inpainter=Painter(grey))
+    plan = plan_by_hand(picture)
+    result = sync(picture, dub, tmp_path / "out.mp4", plan=plan, inpainter=Painter(grey))
     assert (result.frames, result.changed) == (20, 20)
+    longer = click_file(tmp_path / "longer.wav", seconds=0.81, times=(0.2,))
+    result = sync(picture, longer, tmp_path / "longer.mp4", plan=plan, inpainter=Painter(grey))
+    assert (result.frames, result.changed) == (21, 21)
     assert presentation_times(tmp_path / "out.mp4") == [Fraction(k, 25) for k in range(20)]
     assert probe_video(tmp_path / "out.mp4").pix_fmt == "yuv420p"
 

@@ -68,6 +68,13 @@ def test_a_still_that_speaks(tmp_path: Path):
     dub = click_file(tmp_path / "dub.wav", seconds=0.4, times=(0.2,))
     result = sync(tmp_path / "face.png", dub, tmp_path / "out.mp4", inpainter=Painter(grey))
     assert (result.frames, result.changed) == (10, 10)
+    limits = {"start": "0.1", "end": "0.2"}
+    part = sync(tmp_path / "face.png", dub, tmp_path / "part.mp4", inpainter=Painter(grey), **limits)
+    assert (part.frames, part.changed) == (10, 2)
+    look = preview(
+        tmp_path / "face.png", dub, tmp_path / "look.png", at=Fraction(10**6), inpainter=Painter(grey)
+    )
+    assert look.changed
 
 
 @pytest.mark.parametrize("reference", ["same", "first", "random", "picture"])

@@ -102,7 +102,7 @@ def preview(
     engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
     plan = given or _plan_around(movie, movie.seconds(pts), options, progress)
     if movie.still:
-        plan = repeated(plan, pts + 1)
+        plan = repeated(plan, range(pts, pts + 1))
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         pcm = decode_for_network(dub, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
@@ -134,7 +134,7 @@ def _plan_around(movie: VideoInfo, now: Fraction, options: SyncOptions, progress
     nearby = SyncOptions(
         reference=options.reference, seed=options.seed, start=max(now - reach, Fraction(0)), end=now + reach
     )
-    return decide(movie, nearby, still_length=now + reach, progress=progress)
+    return decide(movie, nearby, progress)
 
 
 def _save(rgb: npt.NDArray[np.uint8], output: Path, overwrite: bool) -> None:

@@ -1,7 +1,6 @@
 """From a movie to a plan: analyse it, and decide what will change."""
 
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 from lipdub.checks import check_reference, files_of
@@ -19,22 +18,22 @@ from lipdub.planning import make_plan
 from lipdub.progress import Progress, silent
 
 
-def decide(
-    movie: VideoInfo, options: SyncOptions, still_length: Fraction | None = None, progress: Progress = silent
-) -> Plan:
+def decide(movie: VideoInfo, options: SyncOptions, progress: Progress = silent) -> Plan:
     """Analyse a movie and plan what to change.
+
+    A still picture is looked at once: its plan is for one frame (see `lipdub.planning.repeated`).
 
     Args:
         movie: as probed.
         options: of the job.
-        still_length: seconds for which a still picture is shown.
         progress: told after every frame.
     """
+    start, end = (None, None) if movie.still else (options.start, options.end)
     with load_landmarker(progress) as landmarker:
         picture = None
         if options.reference not in REFERENCES:
             picture = picture_reference(Path(options.reference), landmarker)
-        analysis = analyse(movie, landmarker, options.start, options.end, still_length, progress)
+        analysis = analyse(movie, landmarker, start, end, progress)
     plan = make_plan(analysis, movie, options.reference, picture, options.seed)
     return replace(plan, key=content_key(movie.path))
 
@@ -48,7 +47,7 @@ def write_plan(video: Path, output: Path, options: SyncOptions, progress: Progre
     movie = probe_video(video)
     check_output(output, (video, *files_of(options)), options.overwrite)
     check_reference(options)
-    plan = decide(movie, options, progress=progress)
+    plan = decide(movie, options, progress)
     with workspace(output) as work:
         save_plan(plan, work / "plan.json")
         publish(work / "plan.json", output, options.overwrite)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -116,9 +117,9 @@ def sync(
     with workspace(output) as work:
         pcm = decode_for_network(dub, work / "dub.pcm")
         job = _Job(movie, dub, output, options, work, pcm, progress)
-        made = given or decide(movie, options, job.sound_length, progress)
+        made = given or decide(movie, options, progress)
         if movie.still:
-            made = repeated(made, job.frames or 1)
+            made = repeated(made, job.shown)
         picture = _render(job, made, engine.inpainter)
         output, notes = _put_together(job, picture)
     return SyncResult(
@@ -152,7 +153,15 @@ class _Job:
     @property
     def frames(self) -> int | None:
         """How many pictures the output will have, if that is known."""
-        return round(self.sound_length * self.movie.rate) if self.movie.still else self.movie.frames
+        return ceil(self.sound_length * self.movie.rate) if self.movie.still else self.movie.frames
+
+    @property
+    def shown(self) -> range:
+        """The pts, which count its frames, at which a still picture may change."""
+        start, end = self.options.start or 0, self.sound_length
+        if self.options.end is not None:
+            end = min(end, self.options.end)
+        return range(ceil(start * self.movie.rate), ceil(end * self.movie.rate))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,15 +63,15 @@ def make_plan(
     return Plan(info.path.name, size, info.time_base, info.origin, tuple(references), edits, tuple(notes))
 
 
-def repeated(plan: Plan, count: int) -> Plan:
-    """The plan of a still picture, made for one frame, for all `count` frames that are shown of it.
+def repeated(plan: Plan, shown: range) -> Plan:
+    """The plan of a still picture, made for one frame, for all frames that are shown of it and change.
 
     A plan that tells its frames apart stays as it is.
     """
     if plan.edits["pts"].any():
         return plan
-    edits = np.repeat(plan.edits, count)
-    edits["pts"] = np.tile(np.arange(count), len(plan.edits))
+    edits = np.repeat(plan.edits, len(shown))
+    edits["pts"] = np.tile(np.array(shown), len(plan.edits))
     return replace(plan, edits=np.sort(edits, order="pts"))
 
 

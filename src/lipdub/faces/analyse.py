@@ -37,7 +37,6 @@ def analyse(
     landmarker: FaceLandmarker,
     start: Fraction | None = None,
     end: Fraction | None = None,
-    still_length: Fraction | None = None,
     progress: Progress = silent,
 ) -> Analysis:
     """Find shots and faces between two times (seconds as a player shows them).
@@ -46,13 +45,12 @@ def analyse(
         info: the movie.
         landmarker: what finds faces.
         start, end: only frames from start up to end are looked at.
-        still_length: seconds for which a still picture is shown.
         progress: told after every frame.
 
     Raises:
         MediaError: nothing can be decoded.
     """
-    frames = read_frames(info, start, end, still_length)
+    frames = read_frames(info, start, end)
     return analyse_frames(frames, info, landmarker, _expected_frames(info, start, end), progress)
 
 
