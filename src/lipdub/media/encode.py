@@ -39,6 +39,9 @@ __all__ = [
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes errors only; it has no option for that
 
+LONGEST_DELAY = 60
+"""Seconds from the decoding to the showing of a frame that no encoder reaches."""
+
 
 class PictureWriter:
     """Write frames to an intermediate file with exactly their own times.
@@ -161,6 +164,7 @@ class PictureWriter:
         """Encode a frame; the last packet is held back, since what ends the file has its own length."""
         try:
             for packet in self._stream.encode(frame):
+                self._mend_dts(packet)
                 if self._held is None:
                     self._delay = (packet.pts or 0) - (packet.dts or 0)
                 else:
@@ -169,6 +173,12 @@ class PictureWriter:
                 self._held = packet
         except (av.error.FFmpegError, OSError) as exc:
             raise _write_error(exc) from exc
+
+    def _mend_dts(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Give a decoding time to the packets of a movie of one or two frames: x265 leaves theirs unset."""
+        reach = LONGEST_DELAY / self._info.time_base
+        if packet.pts is not None and not 0 <= packet.pts - (packet.dts or 0) <= reach:
+            packet.dts = packet.pts
 
     def _end_exactly(self) -> None:
         """Write the last packet so that the sum of all decoding times is the length of the picture.
