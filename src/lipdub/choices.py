@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from lipdub.options import PRESETS, SyncOptions, parse_time
+from lipdub.options import CODECS, PRESETS, SyncOptions, choose
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -33,13 +33,28 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "keep_original_audio": (bool, "Keep the old sound as a second track."),
     "plan": (str | None, "Carry out this plan (see lipdub plan)."),
     "language": (str | None, "Language of the dub, three letters, for example fra."),
+    "length": (
+        str,
+        "How long the output is: video, sound (the picture goes on or ends early) or shortest.",
+    ),
+    "audio_offset": (str, "Let the dub begin this much later (0.12) or earlier (-0.12)."),
+    "speech": (str | None, "The dialogue alone: it drives the lips, and --audio is what is heard."),
+    "background": (str | None, "Music and effects, mixed under a dub that is dialogue only."),
+    "codec": (str, f"Of the new picture: {', '.join(CODECS)}; auto is the source's."),
+    "quality": (int, "Of the new picture: 0 (small) to 100 (best), the same scale for all codecs."),
+    "hwaccel": (str, "Encode on the graphics card: none, auto or nvenc."),
+    "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
+    "work_dir": (str | None, "Folder for unfinished work, instead of the output's."),
+    "keep_work": (bool, "Leave the unfinished work where it is when the output is done."),
 }
 EVERY = tuple(TEXTS)
 NETWORK = (
     "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
 )  # fmt: skip
 PLANNING = ("reference", "seed", "start", "end", "overwrite")
-FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in {"start", "end", "plan"})
+FOR_ALL_ROWS = tuple(
+    name for name in TEXTS if name not in {"start", "end", "plan", "speech", "background", "fresh"}
+)
 
 
 def with_choices(*names: str) -> Callable[[Command], Command]:
@@ -64,13 +79,13 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     Raises:
         OptionError: a value is impossible.
     """
-    times = {name: parse_time(choices[name]) for name in ("start", "end") if choices.get(name) is not None}
-    return SyncOptions(**(choices | times | more))
+    given = {name: value for name, value in choices.items() if value is not None}
+    return choose(None, given | more)
 
 
 def _parameter(name: str) -> inspect.Parameter:
     kind, text = TEXTS[name]
-    defaults = {f.name: f.default for f in fields(SyncOptions)}
+    defaults = {f.name: f.default for f in fields(SyncOptions)} | {"audio_offset": "0"}
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,

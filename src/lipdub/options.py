@@ -12,6 +12,10 @@ from lipdub.errors import OptionError
 SAMPLERS = ("ddim",)
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 REFERENCES = ("same", "first", "random")
+LENGTHS = ("video", "sound", "shortest")
+CODECS = ("auto", "h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1")
+HWACCELS = ("none", "auto", "nvenc")
+DEFAULT_QUALITY = 80
 MAX_STEPS = 1000
 DEFAULT_WEIGHTS = "diff2lip"
 
@@ -19,9 +23,15 @@ DEFAULT_WEIGHTS = "diff2lip"
 KINDS: Mapping[str, type] = {
     "weights": str, "preset": str, "steps": int, "sampler": str, "reference": str, "device": str,
     "precision": str, "batch_size": int, "seed": int, "start": Fraction, "end": Fraction, "overwrite": bool,
-    "keep_original_audio": bool, "plan": str, "language": str,
+    "keep_original_audio": bool, "plan": str, "language": str, "length": str, "audio_offset": Fraction,
+    "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
+    "work_dir": str, "keep_work": bool,
 }  # fmt: skip
-OPTIONAL = frozenset({"steps", "batch_size", "start", "end", "plan", "language"})
+OPTIONAL = frozenset(
+    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir"}
+)
+SIGNED = frozenset({"audio_offset"})
+"""Times that may be negative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,17 @@ class SyncOptions:
         keep_original_audio: keep the replaced sound as a second track.
         plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
         language: ISO 639-2 code written on the dub's track, for example ``fra``.
+        length: how long the output is: as the ``video``, as the ``sound`` (the picture goes on, or ends
+            early), or as the ``shortest`` of both.
+        audio_offset: seconds by which the dub is heard later than it lies in its file; may be negative.
+        speech: path of the dialogue alone, which then drives the lips instead of the dub.
+        background: path of music and effects, mixed under a dub that is dialogue only.
+        codec: family of the new picture: one of `CODECS`; ``auto`` is the source's.
+        quality: 0 (small) to 100 (best), the same scale for all encoders.
+        hwaccel: encode on the graphics card: ``none``, ``auto`` (where there is one) or ``nvenc``.
+        fresh: start over instead of going on from an earlier run that was stopped.
+        work_dir: folder for unfinished work; None is the output's own.
+        keep_work: leave the unfinished work where it is when the output is done.
 
     Raises:
         OptionError: a value is not one of those.
@@ -80,6 +101,16 @@ class SyncOptions:
     keep_original_audio: bool = False
     plan: str | None = None
     language: str | None = None
+    length: str = "video"
+    audio_offset: Fraction = Fraction(0)
+    speech: str | None = None
+    background: str | None = None
+    codec: str = "auto"
+    quality: int = DEFAULT_QUALITY
+    hwaccel: str = "none"
+    fresh: bool = False
+    work_dir: str | None = None
+    keep_work: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -87,6 +118,10 @@ class SyncOptions:
         _one_of("preset", self.preset, PRESETS)
         _one_of("sampler", self.sampler, SAMPLERS)
         _one_of("precision", self.precision, PRECISIONS)
+        _one_of("length", self.length, LENGTHS)
+        _one_of("codec", self.codec, CODECS)
+        _one_of("hwaccel", self.hwaccel, HWACCELS)
+        _between("quality", self.quality, 0, 100)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise OptionError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {self.device!r}.")
         _between("steps", self.steps, 1, MAX_STEPS)
@@ -106,12 +141,15 @@ class SyncOptions:
         return self.steps if self.steps is not None else PRESETS[self.preset].steps
 
 
-def parse_time(text: str) -> Fraction:
-    """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``, exactly.
+def parse_time(text: str, *, signed: bool = False) -> Fraction:
+    """Seconds from ``12.5``, ``1:02.5`` or ``1:00:02.5``, exactly; with a sign before it if `signed`.
 
     Raises:
         OptionError: it is none of those.
     """
+    if signed and text.strip()[:1] in {"-", "+"}:
+        size = parse_time(text.strip()[1:])
+        return -size if text.strip()[0] == "-" else size
     parts = text.strip().split(":")
     try:
         if len(parts) > 3 or any(not _plain_number(part) for part in parts):
@@ -134,7 +172,7 @@ def choose(options: SyncOptions | None, choices: Mapping[str, Any]) -> SyncOptio
     Raises:
         OptionError: there is no such option, or a value is impossible.
     """
-    times = {name: _exact(value) for name, value in choices.items() if KINDS[_known(name)] is Fraction}
+    times = {name: _exact(name, value) for name, value in choices.items() if KINDS[_known(name)] is Fraction}
     return replace(options or SyncOptions(), **(dict(choices) | times))
 
 
@@ -144,12 +182,13 @@ def option_from_text(name: str, text: str) -> Any:
     Raises:
         OptionError: there is no such option, or the text is no value for it.
     """
-    return PARSERS[KINDS[_known(name.strip().lower().replace("-", "_"))]](name, text)
+    name = _known(name.strip().lower().replace("-", "_"))
+    return PARSERS[KINDS[name]](name, text)
 
 
-def _exact(value: Any) -> Any:
+def _exact(name: str, value: Any) -> Any:
     """A time as it was written: 0.1 is a tenth of a second, not the binary number next to it."""
-    return parse_time(str(value)) if isinstance(value, str | float) else value
+    return parse_time(str(value), signed=name in SIGNED) if isinstance(value, str | float) else value
 
 
 def _known(name: str) -> str:
@@ -190,7 +229,7 @@ PARSERS: Mapping[type, Callable[[str, str], Any]] = {
     str: lambda _, text: text.strip(),
     int: _integer,
     bool: _boolean,
-    Fraction: lambda _, text: parse_time(text),
+    Fraction: lambda name, text: parse_time(text, signed=name in SIGNED),
 }
 
 

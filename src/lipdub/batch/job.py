@@ -11,7 +11,21 @@ from lipdub.options import REFERENCES, SyncOptions
 from lipdub.weights import load_catalogue
 
 _NOT_IN_KEY = frozenset(
-    {"overwrite", "device", "batch_size", "preset", "steps", "weights", "reference", "plan"}
+    {
+        "overwrite",
+        "device",
+        "batch_size",
+        "preset",
+        "steps",
+        "weights",
+        "reference",
+        "plan",
+        "speech",
+        "background",
+        "fresh",
+        "work_dir",
+        "keep_work",
+    }
 )
 """Options that do not change what is made, and those that the key holds in another form."""
 
@@ -46,7 +60,7 @@ def job_key(job: Job) -> str:
         "output": os.path.realpath(job.output),
         "weights": _weights(job.options.weights),
         "reference": _reference(job.options.reference),
-        "plan": _file(Path(job.options.plan)) if job.options.plan else None,
+        "files": [_file(Path(name)) if name else None for name in _named_files(job.options)],
         "steps": job.options.sampling_steps,
         "options": {name: value for name, value in options.items() if name not in _NOT_IN_KEY},
     }
@@ -86,6 +100,10 @@ def _file(path: Path) -> list[str]:
 def _weights(name: str) -> list[str]:
     entry = load_catalogue().get(name)
     return [entry.sha256] if entry else _file(weights_path(name))
+
+
+def _named_files(options: SyncOptions) -> tuple[str | None, ...]:
+    return options.plan, options.speech, options.background
 
 
 def _reference(choice: str) -> list[str]:
