@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lipdub.errors import MediaError
 from lipdub.media.planes import copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, opened, shown_at
+from lipdub.media.timing import ExactTimes
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
@@ -35,11 +36,11 @@ def read_frames(
     end: Fraction | None = None,
     still_length: Fraction | None = None,
 ) -> Iterator[av.VideoFrame]:
-    """Decode the movie's frames in presentation order.
+    """Decode the movie's frames in presentation order, each with a time of its own.
 
-    A frame without a presentation time gets the time at which the frame before it ends. A frame
-    that cannot be decoded ends the movie with a warning, as it does in a player, unless it is the
-    first one.
+    A frame without a presentation time gets the time at which the frame before it ends; one whose time does
+    not lie after that of the frame before it moves by a tick (see `ExactTimes`). A frame that cannot be
+    decoded ends the movie with a warning, as it does in a player, unless it is the first one.
 
     Args:
         info: the probed movie.
@@ -50,13 +51,24 @@ def read_frames(
     Raises:
         MediaError: nothing can be decoded.
     """
+    for frame, _ in read_timed(info, start, end, still_length):
+        yield frame
+
+
+def read_timed(
+    info: VideoInfo,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    still_length: Fraction | None = None,
+) -> Iterator[tuple[av.VideoFrame, bool]]:
+    """Like `read_frames`; tells with each frame whether its time is another one than the movie says."""
     frames = _still_frames(info, still_length or 1 / info.rate) if info.still else _movie_frames(info, start)
-    for frame in frames:
+    for frame, moved in frames:
         seconds = info.seconds(pts_of(frame))
         if end is not None and seconds >= end:
             return
         if start is None or seconds >= start:
-            yield frame
+            yield frame, moved
 
 
 def read_frame_at(info: VideoInfo, pts: int) -> av.VideoFrame:
@@ -66,7 +78,8 @@ def read_frame_at(info: VideoInfo, pts: int) -> av.VideoFrame:
         MediaError: there is no such frame.
     """
     frame = None
-    for candidate in read_frames(info, start=None) if info.still else _movie_frames(info, info.seconds(pts)):
+    frames = _still_frames(info, 1 / info.rate) if info.still else _movie_frames(info, info.seconds(pts))
+    for candidate, _ in frames:
         if pts_of(candidate) > pts and frame is not None:
             break
         frame = candidate
@@ -93,16 +106,16 @@ def upright_image(frame: av.VideoFrame, info: VideoInfo) -> Image:
     return np.ascontiguousarray(np.rot90(image, info.geometry.rotation // 90))
 
 
-def _still_frames(info: VideoInfo, length: Fraction) -> Iterator[av.VideoFrame]:
+def _still_frames(info: VideoInfo, length: Fraction) -> Iterator[tuple[av.VideoFrame, bool]]:
     with opened(info.path) as container:
         picture = next(iter(container.decode(_stream(container, info))))
     for pts in range(max(1, -(-length // info.time_base))):
         frame = copy_frame(picture)
         frame.pts, frame.time_base, frame.duration = pts, info.time_base, 1
-        yield frame
+        yield frame, False
 
 
-def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[av.VideoFrame]:
+def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[tuple[av.VideoFrame, bool]]:
     """All frames, or those from some frame at or before `start` on."""
     if start is not None:
         with opened(info.path) as container:
@@ -118,14 +131,11 @@ def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[av.VideoF
         yield from _timed(chain([first], frames), info)
 
 
-def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.VideoFrame]:
-    expected = info.start
-    usual = max(1, round(1 / (info.rate * info.time_base)))
+def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[tuple[av.VideoFrame, bool]]:
+    clock = ExactTimes(info.start, max(1, round(1 / (info.rate * info.time_base))))
     for frame in frames:
-        time = shown_at(frame, info.container)
-        frame.pts = expected if time is None else time
-        expected = frame.pts + (frame.duration or usual)
-        yield frame
+        frame.pts, moved = clock(shown_at(frame, info.container), frame.duration)
+        yield frame, moved
 
 
 def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.VideoStream:

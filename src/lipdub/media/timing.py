@@ -1,0 +1,137 @@
+"""Times of frames and packets, as integers: those that are missing, doubled or needed for decoding."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+FARTHEST = 16
+"""Frames by which no codec lets the orders of decoding and of showing differ."""
+
+
+class ExactTimes:
+    """Give every frame a time of its own, from what the container says of each, in the order of showing.
+
+    A missing time is the end of the frame before it. A time that does not lie after that of the frame
+    before it, as it should, moves to one tick after it. If it lies further back than frames can be
+    out of order, the clock of the source was set anew (two transport streams in one file): the frame
+    follows the one before it, and so do all later ones, as they do in a player.
+
+    Args:
+        start: pts of the first frame if it has none.
+        usual: ticks that a frame lasts unless it says so itself.
+    """
+
+    def __init__(self, start: int, usual: int) -> None:
+        self._usual = usual
+        self._expected = start
+        self._last: int | None = None
+        self._shift = 0
+
+    def __call__(self, pts: int | None, duration: int | None) -> tuple[int, bool]:
+        """The time of the next frame, in ticks, and whether it is another one than the container says."""
+        time = self._expected if pts is None else pts + self._shift
+        moved = self._last is not None and time <= self._last
+        if self._last is not None and moved:
+            if self._last - time > FARTHEST * self._usual:
+                self._shift += self._expected - time
+                time = self._expected
+            else:
+                time = self._last + 1
+        self._last = time
+        self._expected = time + (duration if duration and duration > 0 else self._usual)
+        return time, moved
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the decoding times of a stream depend on, of all its packets; see `order_of`.
+
+    Attributes:
+        depth: places by which a packet may be decoded later than shown, at most (the reordering delay).
+        tail: the last pts in the order of showing, ascending: `depth` + 2 of them, or all.
+        last: pts of the packet that is decoded last.
+    """
+
+    depth: int
+    tail: tuple[int, ...]
+    last: int
+
+
+def reorder_depth(pts: Sequence[int]) -> int:
+    """Places by which a packet is decoded later than shown, at most; `pts` are in decoding order."""
+    shown = {time: place for place, time in enumerate(sorted(pts))}
+    return max((place - shown[time] for place, time in enumerate(pts)), default=0)
+
+
+def order_of(segments: Iterable[Sequence[int]]) -> Order:
+    """Look through the pts of all packets.
+
+    Args:
+        segments: of each segment of the stream, the pts in decoding order. They differ, and all of a
+            segment lie after those of the segments before it.
+
+    Raises:
+        ValueError: there is no packet at all, or the segments are not as they should be.
+    """
+    depth, last = 0, None
+    tail: list[int] = []
+    for pts in segments:
+        if pts:
+            if len(set(pts)) < len(pts) or (tail and min(pts) <= tail[-1]):
+                raise ValueError("frames share a time, or a segment begins before the one before it ends")
+            depth = max(depth, reorder_depth(pts))
+            tail = sorted([*tail, *pts])[-depth - 2 :]
+            last = pts[-1]
+    if last is None:
+        raise ValueError("a stream without packets has no order")
+    return Order(depth, tuple(tail), last)
+
+
+class DecodingTimes:
+    """Decoding times (dts) of a whole stream, given out segment by segment.
+
+    They increase strictly, lie nowhere after the time of showing, and do not depend on where the stream
+    is cut into segments: packet i is decoded when frame i − depth is shown. The first ones lie evenly
+    before the first frame. MP4 stores the differences of decoding times only, and a player takes their
+    sum for the length of the picture; so the last one is chosen such that it is that: it lies as far
+    before the last frame as the first one before the first frame. (If the packet that is decoded last is
+    not the one that is shown last, both need the duration of the last frame.)
+
+    Args:
+        order: of the whole stream.
+        usual: ticks that a frame usually lasts.
+    """
+
+    def __init__(self, order: Order, usual: int) -> None:
+        self._order = order
+        self.delay = _delay(order, usual)
+        """Ticks by which the first packet is decoded before the first frame is shown."""
+        self._times: deque[int] = deque()
+        self._begun = False
+
+    def of(self, pts: Sequence[int]) -> list[int]:
+        """The dts of the next segment's packets, whose pts are given in decoding order."""
+        shown = sorted(pts)
+        if shown and not self._begun:
+            self._begun = True
+            depth = self._order.depth
+            self._times.extend(shown[0] - self.delay + n * self.delay // depth for n in range(depth))
+        self._times.extend(shown)
+        dts = [self._times.popleft() for _ in pts]
+        if pts and pts[-1] == self._order.last:
+            dts[-1] = self._order.tail[-1] - self.delay
+        return dts
+
+
+def _delay(order: Order, usual: int) -> int:
+    """As long as `depth` usual frames, if the last packet can be decoded that much before the last frame.
+
+    It must come after the packet before it, which is decoded when tail[−2 − depth] is shown, and not after
+    its own time.
+    """
+    depth, tail = order.depth, order.tail
+    if len(tail) < depth + 2:
+        return tail[-1] - tail[0] if depth else 0
+    least = max(depth, tail[-1] - order.last)
+    most = tail[-1] - tail[-2 - depth] - 1
+    return max(least, min(depth * usual, most))
