@@ -25,7 +25,7 @@ from lipdub.pipeline import Pathlike
 from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
-from lipdub.render import Inpainter, render
+from lipdub.render import Inpainter, Shown, render
 from lipdub.speech import MelReader
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -107,7 +107,8 @@ def preview(
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         pcm = decode_for_network(dub, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
-        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [copy_frame(frame)]))
+        shown = Shown(copy_frame(frame), pts)
+        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [shown])).frame
         del pcm
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
     changed = bool(plan.at(pts))

@@ -31,7 +31,7 @@ def check_output(output: Path, inputs: tuple[Path, ...], overwrite: bool) -> Non
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder}; create it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise _unwritable(folder)
+        raise unwritable(folder)
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def workspace(output: Path) -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=".lipdub-", dir=output.parent))
     except OSError as exc:
-        raise _unwritable(output.parent) from exc
+        raise unwritable(output.parent) from exc
     try:
         yield folder
     finally:
@@ -101,7 +101,8 @@ def _moved(finished: Path, name: Path) -> bool:
     return True
 
 
-def _unwritable(folder: Path) -> OutputError:
+def unwritable(folder: Path) -> OutputError:
+    """The error of a folder that takes no file."""
     return OutputError(
         f"nothing can be written into the folder {folder}; choose another or mend its permissions."
     )

@@ -2,34 +2,33 @@
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import av
 import numpy as np
 import numpy.typing as npt
 
 from lipdub.checks import check_job
 from lipdub.deciding import decide
 from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
-from lipdub.media.encode import PictureWriter
-from lipdub.media.encoding import choose_encoding
-from lipdub.media.frames import read_frames
-from lipdub.media.planes import pts_of
+from lipdub.identity import segments_of
+from lipdub.journal import Journal
+from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.probe import AudioInfo, VideoInfo
 from lipdub.media.remux import Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from lipdub.options import SyncOptions, choose
-from lipdub.outputs import publish, workspace
+from lipdub.outputs import publish
+from lipdub.picture import Painting, Picture, make_picture
 from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, Step, silent
-from lipdub.render import Inpainter, render
+from lipdub.render import Inpainter
 from lipdub.speech import MelReader, speech_seconds
+from lipdub.workfolder import folder_for, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
 
@@ -114,20 +113,21 @@ def sync(
     if inpainter is not None:
         engine = Engine(inpainter, "given", None)
     engine = engine or load_engine(options, progress)
-    with workspace(output) as work:
+    folder = folder_for(output, options.work_dir)
+    with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         pcm = decode_for_network(dub, work / "dub.pcm")
-        job = _Job(movie, dub, output, options, work, pcm, progress)
         made = given or decide(movie, options, progress)
+        job = _Job(movie, dub, output, options, work, pcm, progress)
         if movie.still:
             made = repeated(made, job.shown)
-        picture = _render(job, made, engine.inpainter)
-        output, notes = _put_together(job, picture)
+        picture, encoding = _render(job, made, engine)
+        output, notes = _put_together(job, picture, encoding)
     return SyncResult(
         output=output,
         frames=picture.frames,
         changed=picture.changed,
         seconds=time.monotonic() - began,
-        notes=(*made.notes, *picture.notes, *notes),
+        notes=(*made.notes, *encoding.notes, *_picture_notes(picture, made), *notes),
         weights=engine.weights,
         weights_sha256=engine.sha256,
     )
@@ -164,57 +164,34 @@ class _Job:
         return range(ceil(start * self.movie.rate), ceil(end * self.movie.rate))
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """The new picture: its file, numbers of frames, end in seconds, and what is to be said of it."""
-
-    path: Path
-    encoder: str
-    frames: int
-    changed: int
-    end: Fraction
-    notes: tuple[str, ...]
-
-
-def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
+def _render(job: _Job, plan: Plan, engine: Engine) -> tuple[Picture, Encoding]:
     encoding = choose_encoding(job.movie, job.output.suffix)
+    stop = job.sound_length if job.movie.still else None
+    painting = Painting(
+        movie=job.movie,
+        encoding=encoding,
+        segments=segments_of(job.movie, encoding, plan, job.pcm, engine, job.options, stop),
+        mel=MelReader(job.pcm),
+        inpainter=engine.inpainter,
+        still_length=stop,
+        frames=job.frames,
+        progress=job.progress,
+    )
     path = job.work / f"picture.{encoding.encoder.carrier}"
-    clock = _Clock(job.movie, plan)
-    with PictureWriter(path, job.movie, encoding) as writer:
-        frames = clock.watch(read_frames(job.movie, still_length=job.sound_length))
-        mel = MelReader(job.pcm)
-        for frame in render(plan, job.movie, mel, inpainter, frames, job.progress, job.frames):
-            writer.write(frame)
-    notes = list(encoding.notes)
-    if writer.moved:
-        notes.append(f"{writer.moved} frames had the time of the frame before them and moved by one tick.")
-    missed = len(plan.edits) - clock.edits
+    return make_picture(painting, Journal(job.work), path), encoding
+
+
+def _picture_notes(picture: Picture, plan: Plan) -> list[str]:
+    notes = []
+    if picture.moved:
+        notes.append(f"{picture.moved} frames had the time of the frame before them and moved by one tick.")
+    missed = len(plan.edits) - picture.edits
     if missed:
         notes.append(f"{missed} edits of the plan are for frames that the movie does not have.")
-    return _Picture(path, encoding.encoder.name, clock.frames, clock.changed, clock.end, tuple(notes))
+    return notes
 
 
-class _Clock:
-    """Count frames as they pass, and know when the last one ends."""
-
-    def __init__(self, movie: VideoInfo, plan: Plan) -> None:
-        self._movie = movie
-        self._plan = plan
-        self.frames = self.changed = self.edits = 0
-        self.end = Fraction(0)
-
-    def watch(self, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        for frame in frames:
-            self.frames += 1
-            length = frame.duration * self._movie.time_base if frame.duration else 1 / self._movie.rate
-            self.end = max(self.end, self._movie.seconds(pts_of(frame)) + length)
-            edits = len(self._plan.at(pts_of(frame)))
-            self.edits += edits
-            self.changed += edits > 0
-            yield frame
-
-
-def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
+def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path, list[str]]:
     """Remux and publish; returns the output's name and what is to be said of it."""
     job.progress(Step("remux", 0, 1, "files"))
     suffix = job.output.suffix
@@ -231,7 +208,7 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
             dub=job.dub,
             sound=sound,
             length=picture.end,
-            hevc=picture.encoder == "libx265",
+            hevc=encoding.encoder.name == "libx265",
             carried=carried,
             language=job.options.language,
         ),

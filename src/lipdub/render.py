@@ -19,13 +19,14 @@ from lipdub.media.frames import read_frame_at
 from lipdub.media.planes import as_planar, layout, planar_format, plane_views, pts_of
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.plan import SAME, Edit, Plan, Reference
-from lipdub.progress import Progress, Step, silent
 
 Crops: TypeAlias = npt.NDArray[np.float32]
 """[n, S, S, 3] RGB in [−1, 1]."""
 
 MAX_WAITING = 48
 """Frames held back, at most, while a batch of faces fills up."""
+WAITING_BYTES = 384 << 20
+"""Memory that they may fill: of 4K in 10 bits, 15 frames."""
 CACHED_REFERENCES = 8
 
 
@@ -59,10 +60,29 @@ class _Face:
 
 
 @dataclass(slots=True)
-class _Picture:
-    """A decoded frame, in planes, and the faces in it that will change."""
+class Shown:
+    """A frame on its way through the stages.
+
+    Attributes:
+        frame: its pts is when it will be shown.
+        source: pts of the movie's frame that it shows.
+        moved: its own time was that of the frame before it.
+        edits: number of its faces that change; known once it is rendered.
+        check: of its samples as decoded, where they are wanted (see `lipdub.media.frames.checksum`).
+    """
 
     frame: av.VideoFrame
+    source: int
+    moved: bool = False
+    edits: int = 0
+    check: int = 0
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A frame, in planes, and the faces in it that will change."""
+
+    shown: Shown
     faces: list[_Face] = field(default_factory=list)
 
 
@@ -71,31 +91,26 @@ def render(
     info: VideoInfo,
     mel: MelSource,
     inpainter: Inpainter,
-    frames: Iterable[av.VideoFrame],
-    progress: Progress = silent,
-    total: int | None = None,
-) -> Iterator[av.VideoFrame]:
+    frames: Iterable[Shown],
+    delay: Fraction = Fraction(0),
+) -> Iterator[Shown]:
     """The frames of the movie, in order, with new mouths where the plan says so.
 
     Args:
         plan: what changes.
         info: the movie.
-        mel: the dub's mel windows.
+        mel: the mel windows of what is spoken.
         inpainter: the network.
-        frames: the movie's decoded frames, in presentation order.
-        progress: told after every frame.
-        total: number of frames, for the progress.
+        frames: decoded frames, in the order in which they are shown.
+        delay: seconds from time 0 of the picture to time 0 of the sound.
     """
     canvas = canvas_of(info)
     references = ReferenceReader(plan, info, inpainter.size)
-    pictures = (_prepare(frame, plan, canvas, references, inpainter.size) for frame in frames)
-    count = 0
+    pictures = (_prepare(shown, plan, canvas, references, inpainter.size, delay) for shown in frames)
     for group in _groups(pictures, inpainter.batch_size):
         generated = _inpaint([face for picture in group for face in picture.faces], mel, inpainter)
         while group:  # a frame that was handed on is not held any longer
             yield _finish(group.popleft(), canvas, generated)
-            count += 1
-            progress(Step("render", count, total))
 
 
 def canvas_of(info: VideoInfo) -> Canvas:
@@ -129,13 +144,15 @@ def _crop_of(frame: av.VideoFrame, canvas: Canvas, box: Box, size: int) -> Crop:
 
 
 def _prepare(
-    frame: av.VideoFrame, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int
+    shown: Shown, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int, delay: Fraction
 ) -> _Picture:
-    picture = _Picture(as_planar(frame))
-    pts = pts_of(frame)
-    for edit in plan.at(pts):
-        image = _crop_of(picture.frame, canvas, edit.box, size)
-        picture.faces.append(_Face(edit, image, reader(edit, image), plan.mel_time(pts)))
+    shown.frame = as_planar(shown.frame)
+    picture = _Picture(shown)
+    time = plan.mel_time(pts_of(shown.frame)) - delay
+    for edit in plan.at(shown.source):
+        image = _crop_of(shown.frame, canvas, edit.box, size)
+        picture.faces.append(_Face(edit, image, reader(edit, image), time))
+    shown.edits = len(picture.faces)
     return picture
 
 
@@ -149,11 +166,16 @@ def _groups(pictures: Iterable[_Picture], batch_size: int) -> Iterator[deque[_Pi
     for picture in pictures:
         group.append(picture)
         faces += len(picture.faces)
-        if faces == 0 or faces >= batch_size or len(group) >= MAX_WAITING:
+        if faces == 0 or faces >= batch_size or len(group) >= most_waiting(picture.shown.frame):
             yield group
             faces = 0
     if group:
         yield group
+
+
+def most_waiting(frame: av.VideoFrame, memory: int = WAITING_BYTES) -> int:
+    """How many frames like this one may wait: at least 1, at most `MAX_WAITING`."""
+    return int(np.clip(memory // sum(plane.buffer_size for plane in frame.planes), 1, MAX_WAITING))
 
 
 def _inpaint(faces: list[_Face], mel: MelSource, inpainter: Inpainter) -> Iterator[Crop]:
@@ -166,11 +188,11 @@ def _inpaint(faces: list[_Face], mel: MelSource, inpainter: Inpainter) -> Iterat
         )
 
 
-def _finish(picture: _Picture, canvas: Canvas, generated: Iterator[Crop]) -> av.VideoFrame:
-    if not picture.faces:
-        return picture.frame
-    picture.frame.make_writable()
-    planes = plane_views(picture.frame, canvas.colour.form)
-    for face in picture.faces:
-        paste(planes, canvas, face.edit.box, next(generated), face.edit.opacity)
-    return picture.frame
+def _finish(picture: _Picture, canvas: Canvas, generated: Iterator[Crop]) -> Shown:
+    shown = picture.shown
+    if picture.faces:
+        shown.frame.make_writable()
+        planes = plane_views(shown.frame, canvas.colour.form)
+        for face in picture.faces:
+            paste(planes, canvas, face.edit.box, next(generated), face.edit.opacity)
+    return shown

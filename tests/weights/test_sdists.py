@@ -87,7 +87,7 @@ def test_json_index(
     assert locate("thing", progress=lambda *step: seen.append(step)).read_bytes() == DATA
     assert seen[-1] == (len(DATA), len(DATA))
     assert web.gets("/files/x.tar.gz") == [None, "bytes=1000-"]
-    assert sorted(path.name for path in cache.iterdir()) == ["checked", "thing.bin", "thing.bin.lock"]
+    assert sorted(path.name for path in cache.iterdir()) == ["thing.bin", "thing.bin.lock"]
     assert capfd.readouterr() == ("", "")
 
 

@@ -55,7 +55,7 @@ def test_member_of_a_wheel(
     seen: list[tuple[int, int | None]] = []
     assert locate("thing", progress=lambda *step: seen.append(step)).read_bytes() == DATA
     assert seen[-1] == (len(DATA), len(DATA))
-    assert sorted(path.name for path in cache.iterdir()) == ["checked", "thing.bin", "thing.bin.lock"]
+    assert sorted(path.name for path in cache.iterdir()) == ["thing.bin", "thing.bin.lock"]
     assert capfd.readouterr() == ("", "")
 
 

@@ -2,9 +2,9 @@
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import cast
 
 import av
@@ -23,15 +23,16 @@ from lipdub.media.encoding import (
     Encoding,
     choose_encoding,
 )
-from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views, pts_of
+from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views
 from lipdub.media.probe import VideoInfo
 
 __all__ = [
     "ENCODERS",
     "ENCODER_THREADS",
+    "Coded",
     "Encoder",
     "Encoding",
-    "PictureWriter",
+    "SegmentWriter",
     "choose_encoding",
     "exact_timescale",
     "padded",
@@ -43,11 +44,24 @@ LONGEST_DELAY = 60
 """Seconds from the decoding to the showing of a frame that no encoder reaches."""
 
 
-class PictureWriter:
-    """Write frames to an intermediate file with exactly their own times.
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """What a writer wrote.
+
+    Attributes:
+        pts: presentation times in the order in which the frames are decoded, in the movie's time base.
+        length: ticks for which the last frame is shown.
+    """
+
+    pts: tuple[int, ...]
+    length: int
+
+
+class SegmentWriter:
+    """Write frames to a file that stands for itself, with exactly their own times.
 
     Args:
-        path: where to; its suffix should be ``.`` + the encoder's carrier.
+        path: where to.
         info: the source.
         encoding: what was chosen for it.
 
@@ -59,10 +73,9 @@ class PictureWriter:
         self._info = info
         self._encoding = encoding
         self._waiting: av.VideoFrame | None = None
-        self._held: av.Packet[av.VideoStream] | None = None
-        self._delay = self._last_dts = self._last_pts = self._length = 0
-        self.moved = 0
-        """Frames whose time had to move by a tick, because another frame had the same."""
+        self._pts: list[int] = []
+        self._length = 0
+        self._open = True
         scale = str(exact_timescale(info.time_base))
         options = (
             {}
@@ -78,43 +91,42 @@ class PictureWriter:
             raise RenderError(f"{path}: {encoding.encoder.name} cannot write this picture ({exc}).") from exc
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Encode one frame; its pts must not lie before the last one's."""
+        """Encode one frame; its pts must lie after the last one's."""
         usual = max(1, round(1 / (self._info.rate * self._info.time_base)))
         self._length = frame.duration or usual
         frame = self._fitted(frame)
         frame.pict_type = PictureType.NONE  # the source's choice of key frames is not the encoder's
         if self._waiting is not None:
-            if pts_of(frame) <= pts_of(self._waiting):
-                frame.pts = pts_of(self._waiting) + 1
-                self.moved += 1
             self._encode(self._waiting)
         self._waiting = frame
 
-    def close(self) -> None:
-        """Write what still waits, in here and in the encoder, and the file's index."""
+    def finish(self, *, last: bool) -> Coded:
+        """Write what still waits, in here and in the encoder, and the file's index.
+
+        Args:
+            last: no frame of the picture follows. A key frame is the last to be decoded as it is the last
+                to be shown, so that the picture can end exactly (see `lipdub.media.timing`).
+        """
         if self._waiting is not None:
-            # A key frame is the last to be decoded as it is the last to be shown.
-            self._waiting.pict_type = PictureType.I
-            self._last_pts = pts_of(self._waiting)
+            if last:
+                self._waiting.pict_type = PictureType.I
             self._encode(self._waiting)
             self._encode(None)
-            self._end_exactly()
+        self._open = False
         try:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            raise _write_error(exc) from exc
+            raise write_error(exc) from exc
+        return Coded(tuple(self._pts), self._length)
 
-    def __enter__(self) -> "PictureWriter":
+    def __enter__(self) -> "SegmentWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-            return
-        with suppress(av.error.FFmpegError, OSError, ValueError):  # the first error is the one that matters
-            self._container.close()
+    def __exit__(self, *exc: object) -> None:
+        if self._open:
+            self._open = False
+            with suppress(av.error.FFmpegError, OSError, ValueError):  # the first error is what matters
+                self._container.close()
 
     def _set_up(self) -> None:
         stream, info, encoding = self._stream, self._info, self._encoding
@@ -161,42 +173,19 @@ class PictureWriter:
         return frame
 
     def _encode(self, frame: av.VideoFrame | None) -> None:
-        """Encode a frame; the last packet is held back, since what ends the file has its own length."""
         try:
             for packet in self._stream.encode(frame):
                 self._mend_dts(packet)
-                if self._held is None:
-                    self._delay = (packet.pts or 0) - (packet.dts or 0)
-                else:
-                    self._last_dts = self._held.dts or 0
-                    self._container.mux(self._held)
-                self._held = packet
+                self._pts.append(packet.pts or 0)
+                self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as exc:
-            raise _write_error(exc) from exc
+            raise write_error(exc) from exc
 
     def _mend_dts(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Give a decoding time to the packets of a movie of one or two frames: x265 leaves theirs unset."""
         reach = LONGEST_DELAY / self._info.time_base
         if packet.pts is not None and not 0 <= packet.pts - (packet.dts or 0) <= reach:
             packet.dts = packet.pts
-
-    def _end_exactly(self) -> None:
-        """Write the last packet so that the sum of all decoding times is the length of the picture.
-
-        Containers like MP4 store the latter only, and encoders leave it short where the rate varies.
-        """
-        packet = self._held
-        if packet is None:
-            return
-        if packet.pts is not None and packet.pts == self._last_pts:
-            packet.duration = self._length
-            dts = packet.pts - self._delay
-            if self._last_dts < dts <= packet.pts:
-                packet.dts = dts
-        try:
-            self._container.mux(packet)
-        except (av.error.FFmpegError, OSError) as exc:
-            raise _write_error(exc) from exc
 
 
 def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -225,7 +214,7 @@ def _sane_rate(rate: Fraction) -> Fraction:
     return rate.limit_denominator(100_000) if 1 <= rate <= 1000 else Fraction(25)
 
 
-def _write_error(exc: Exception) -> RenderError:
+def write_error(exc: Exception) -> RenderError:
     number = getattr(exc, "errno", None)
     if number == 28:
         return RenderError(

@@ -111,6 +111,12 @@ def plane_views(frame: av.VideoFrame, form: Layout) -> list[Plane]:
     return [_rows(plane).view(np.uint16)[:, : plane.width] for plane in planes]
 
 
+def frame_bytes(pix_fmt: str, width: int, height: int) -> int:
+    """Memory for the samples of a picture."""
+    planes = {c.plane: c for c in av.VideoFormat(pix_fmt, width, height).components}
+    return sum(c.width * c.height * -(-c.bits // 8) for c in planes.values())
+
+
 def pts_of(frame: av.VideoFrame) -> int:
     """The presentation time of a frame that has one, as all that `read_frames` gives have."""
     assert frame.pts is not None

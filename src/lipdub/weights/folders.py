@@ -1,32 +1,31 @@
 """The folders of the weights, and the small notes kept in the cache beside them."""
 
 import os
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lipdub import cache
+from lipdub.cache import cache_root, remember
 from lipdub.errors import UnknownWeightsError, WeightsError
 from lipdub.weights.catalogue import Entry
 
+__all__ = [
+    "cache_folder",
+    "notice_due",
+    "notice_shown",
+    "part_of",
+    "provided_folder",
+    "remember",
+    "remembered_sha256",
+    "sha256_of",
+    "writing",
+]
+
 
 def cache_folder() -> Path:
-    """The folder where fetched weights are kept; it need not exist yet.
-
-    `weights` below LIPDUB_CACHE, else below the `lipdub` folder of the platform's user cache
-    (XDG_CACHE_HOME or ~/.cache; ~/Library/Caches on macOS; LOCALAPPDATA on Windows).
-    """
-    chosen = os.environ.get("LIPDUB_CACHE")
-    return (Path(chosen).expanduser() if chosen else _user_cache() / "lipdub").absolute() / "weights"
-
-
-def _user_cache() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """The folder where fetched weights are kept, `weights` in the user's cache; it need not exist yet."""
+    return cache_root() / "weights"
 
 
 def provided_folder() -> Path | None:
@@ -66,59 +65,24 @@ def writing(path: Path) -> Iterator[None]:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, as 64 hexadecimal digits. Raises WeightsError if it cannot be read."""
-    import hashlib
-
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as exc:
-        raise WeightsError(
-            f"The weights {path} cannot be read: {exc.strerror or exc}; check its rights."
-        ) from exc
-
-
-def remember(path: Path, digest: str) -> None:
-    """Note that `path`, as it is now, has this SHA-256."""
-    with suppress(OSError):  # the note only saves time: a cache that cannot be written costs a second
-        _write_note(path, digest)
+    with _reading(path):
+        return cache.sha256_of(path)
 
 
 def remembered_sha256(path: Path) -> str:
     """Like `sha256_of`, but a file that has not changed since it was last hashed is not read again."""
-    import json
+    with _reading(path):
+        return cache.remembered_sha256(path)
 
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        note = json.loads(_note(path).read_text("utf-8"))
-        if note["stamp"] == _stamp(path):
-            return str(note["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no note, or a damaged one
-    digest = sha256_of(path)
-    remember(path, digest)
-    return digest
-
-
-def _stamp(path: Path) -> list[int]:
-    found = path.stat()
-    # The time of the inode's change cannot be set by hand, so old bytes cannot pass for new ones.
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
-
-
-def _note(path: Path) -> Path:
-    import hashlib
-
-    key = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:24]
-    return cache_folder() / "checked" / f"{key}.json"
-
-
-def _write_note(path: Path, digest: str) -> None:
-    import json
-
-    note = _note(path)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    temporary = note.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    temporary.write_text(json.dumps({"file": str(path), "sha256": digest, "stamp": _stamp(path)}), "utf-8")
-    temporary.replace(note)
+        yield
+    except OSError as exc:
+        raise WeightsError(
+            f"The weights {path} cannot be read: {exc.strerror or exc}; check its rights."
+        ) from exc
 
 
 def notice_due(entry: Entry) -> str | None:

@@ -1,0 +1,100 @@
+"""What decides the pixels of a job, as keys: the content of its inputs, the weights, the options that matter.
+
+Not in the keys: device and batch size, which change no more than the rounding of a sample. So a run that
+    was begun on one device can go on upon another; the same bits are promised on one class of device only,
+    with one set of libraries and one number of threads.
+"""
+
+import uuid
+from dataclasses import asdict
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.cache import remembered_sha256
+from lipdub.engine import Engine
+from lipdub.errors import MediaError
+from lipdub.media.encode import ENCODER_THREADS
+from lipdub.media.encoding import Encoding
+from lipdub.media.probe import VideoInfo
+from lipdub.options import SyncOptions
+from lipdub.plan import Plan
+from lipdub.segments import Segments
+
+
+def segments_of(
+    movie: VideoInfo,
+    encoding: Encoding,
+    plan: Plan,
+    pcm: npt.NDArray[np.int16],
+    engine: Engine,
+    options: SyncOptions,
+    stop: Fraction | None,
+) -> Segments:
+    """The segments of a job, which know their keys.
+
+    Args:
+        movie: the movie.
+        encoding: of the new picture.
+        plan: what changes.
+        pcm: 16 kHz mono, of what drives the lips.
+        engine: the network.
+        options: of the job.
+        stop: seconds at which the picture ends early; None if it does not.
+
+    Raises:
+        MediaError: an input cannot be read.
+    """
+    return Segments(
+        plan=plan,
+        pcm=pcm,
+        delay=options.audio_offset,
+        stop=stop,
+        picture=_picture(movie, encoding),
+        mouths=_mouths(engine, options),
+        file_key=lambda name: content_sha256(Path(name)),
+    )
+
+
+def content_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content; a file that has not changed is not read again.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    try:
+        return remembered_sha256(path)
+    except OSError as exc:
+        raise MediaError(f"{path} cannot be read ({exc.strerror}).") from exc
+
+
+def _picture(movie: VideoInfo, encoding: Encoding) -> dict[str, Any]:
+    return {
+        "lipdub": version("lipdub"),
+        "libraries": av.library_versions,
+        "threads": ENCODER_THREADS,
+        "movie": content_sha256(movie.path),
+        "stream": movie.index,
+        "encoder": encoding.encoder.name,
+        "carrier": encoding.encoder.carrier,
+        "options": dict(encoding.options),
+        "format": (encoding.pix_fmt, encoding.width, encoding.height),
+        "colour": asdict(movie.colour),
+    }
+
+
+def _mouths(engine: Engine, options: SyncOptions) -> dict[str, Any]:
+    return {
+        # A network of which nothing is known is the same as no other.
+        "weights": engine.sha256 or uuid.uuid4().hex,
+        "steps": options.sampling_steps,
+        "sampler": options.sampler,
+        "seed": options.seed,
+        "precision": options.precision,
+        "torch": version("torch"),
+    }
