@@ -16,10 +16,10 @@ from lipdub.faces.analyse import analyse
 from lipdub.faces.paste import MASK_CORE, mouth_mask
 from lipdub.media.frames import read_frames
 from lipdub.media.geometry import invert
-from lipdub.media.planes import as_planar, copy_frame, plane_views
+from lipdub.media.planes import as_planar, copy_frame, plane_views, pts_of
 from lipdub.media.probe import probe_video
 from lipdub.planning import make_plan
-from lipdub.render import canvas_of, render
+from lipdub.render import Shown, canvas_of, render
 
 CLIPS = [
     "speaker_portrait_1080p.mp4", "speaker_beard_1080p.mp4", "speaker_2213fps.mp4", "face_noface.mov",
@@ -73,7 +73,7 @@ def measure(path, landmarker):
             continue
         before = copy_frame(as_planar(frame))
         began = time.perf_counter()
-        after = next(render(plan, info, Silence(), network, [frame]))
+        after = next(render(plan, info, Silence(), network, [Shown(frame, pts_of(frame))])).frame
         spent += time.perf_counter() - began
         source, result = luma(before, canvas), luma(after, canvas)
         mask = whole_mask(canvas, edits[0].box, network.size, source.shape)

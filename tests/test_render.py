@@ -1,6 +1,7 @@
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from operator import attrgetter
 from pathlib import Path
 
 import av
@@ -11,8 +12,16 @@ from lipdub.faces.paste import take_crop
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.plan import EDIT, SAME, Plan, Reference
-from lipdub.progress import Step
-from lipdub.render import CACHED_REFERENCES, MAX_WAITING, Crops, ReferenceReader, canvas_of, render
+from lipdub.render import (
+    CACHED_REFERENCES,
+    MAX_WAITING,
+    Crops,
+    ReferenceReader,
+    Shown,
+    canvas_of,
+    most_waiting,
+)
+from lipdub.render import render as render_shown
 from tests.support.faces import movie_info, noise_frame
 
 SIZE = 16
@@ -67,6 +76,14 @@ def _plan(
 
 def _frames(count: int, info: VideoInfo = INFO) -> Iterator[av.VideoFrame]:
     return (noise_frame(info, seed=i, pts=FRAME * i) for i in range(count))
+
+
+def render(
+    plan: Plan, info: VideoInfo, mel: Clock, inpainter: Painter, frames: Iterable[av.VideoFrame]
+) -> Iterator[av.VideoFrame]:
+    """Frames in, frames out."""
+    shown = map(lambda frame: Shown(frame, frame.pts), frames)  # noqa: C417 — it holds none
+    return map(attrgetter("frame"), render_shown(plan, info, mel, inpainter, shown))
 
 
 def _samples(frame: av.VideoFrame) -> list[np.ndarray]:
@@ -183,10 +200,25 @@ def test_mel_windows_are_at_the_exact_time_a_player_shows(time_base: Fraction, t
     assert clock.times == [p * time_base - origin for p in pts] == [info.seconds(p) for p in pts]
 
 
-def test_progress_is_told_after_every_frame():
-    steps: list[Step] = []
-    list(render(_plan([0]), INFO, Clock(), Painter(), _frames(5), steps.append, 5))
-    assert steps == [Step("render", i, 5) for i in range(1, 6)]
+def test_sound_that_begins_late_is_heard_late():
+    clock = Clock()
+    frames = (Shown(frame, frame.pts) for frame in _frames(3))
+    list(render_shown(_plan([0, 40, 80]), INFO, clock, Painter(), frames, Fraction(1, 3)))
+    assert clock.times == [Fraction(n, 25) - Fraction(1, 3) for n in range(3)]
+
+
+def test_a_frame_shown_again_has_the_faces_of_its_source_and_hears_its_own_moment():
+    clock = Clock()
+    again = [Shown(noise_frame(INFO, pts=400 + 40 * n), source) for n, source in enumerate((80, 40, 0))]
+    out = list(render_shown(_plan([40]), INFO, clock, Painter(), iter(again)))
+    assert [shown.edits for shown in out] == [0, 1, 0]
+    assert clock.times == [Fraction(440, 1000)]
+
+
+def test_frames_that_wait_are_bounded_in_memory():
+    assert most_waiting(av.VideoFrame(64, 48, "gray")) == MAX_WAITING
+    assert most_waiting(av.VideoFrame(3840, 2160, "yuv420p10le")) == 16
+    assert most_waiting(av.VideoFrame(3840, 2160, "yuv420p10le"), memory=1) == 1
 
 
 class BrokenNetworkError(Exception):

@@ -135,7 +135,7 @@ def _plan_around(movie: VideoInfo, now: Fraction, options: SyncOptions, progress
     nearby = SyncOptions(
         reference=options.reference, seed=options.seed, start=max(now - reach, Fraction(0)), end=now + reach
     )
-    return decide(movie, nearby, progress)
+    return decide(movie, nearby, progress, recorded=False)
 
 
 def _save(rgb: npt.NDArray[np.uint8], output: Path, overwrite: bool) -> None:

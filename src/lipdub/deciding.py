@@ -1,13 +1,22 @@
 """From a movie to a plan: analyse it, and decide what will change."""
 
+import shutil
+from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 
+import av
+
+from lipdub.cache import cache_root
 from lipdub.checks import check_reference, files_of
-from lipdub.engine import load_landmarker
+from lipdub.engine import LANDMARKER, fetch, load_landmarker
 from lipdub.errors import MediaError
 from lipdub.faces.analyse import analyse
 from lipdub.faces.detect import FaceLandmarker, scaled
+from lipdub.faces.looks import Looks
+from lipdub.identity import content_sha256
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.options import REFERENCES, SyncOptions
@@ -16,9 +25,15 @@ from lipdub.plan import Plan, Reference
 from lipdub.planfile import save_plan
 from lipdub.planning import make_plan
 from lipdub.progress import Progress, silent
+from lipdub.segments import digest
+
+KEPT_ANALYSES = 50
+"""Movies of which the cache remembers what was seen."""
 
 
-def decide(movie: VideoInfo, options: SyncOptions, progress: Progress = silent) -> Plan:
+def decide(
+    movie: VideoInfo, options: SyncOptions, progress: Progress = silent, *, recorded: bool = True
+) -> Plan:
     """Analyse a movie and plan what to change.
 
     A still picture is looked at once: its plan is for one frame (see `lipdub.planning.repeated`).
@@ -27,15 +42,40 @@ def decide(movie: VideoInfo, options: SyncOptions, progress: Progress = silent) 
         movie: as probed.
         options: of the job.
         progress: told after every frame.
+        recorded: go on from what earlier runs saw of this movie, and record what is seen now.
     """
     start, end = (None, None) if movie.still else (options.start, options.end)
     with load_landmarker(progress) as landmarker:
         picture = None
         if options.reference not in REFERENCES:
             picture = picture_reference(Path(options.reference), landmarker)
-        analysis = analyse(movie, landmarker, start, end, progress)
+        record = record_for(movie, start, end, fresh=options.fresh) if recorded and not movie.still else None
+        analysis = analyse(movie, landmarker, start, end, progress, record)
     plan = make_plan(analysis, movie, options.reference, picture, options.seed)
     return replace(plan, key=content_key(movie.path))
+
+
+def record_for(movie: VideoInfo, start: Fraction | None, end: Fraction | None, *, fresh: bool) -> Looks:
+    """The record of what was seen of a movie, in the user's cache; the oldest ones are removed.
+
+    It is found by the content of the movie, so it serves all languages, whatever the files are called.
+    """
+    folder = cache_root() / "analyses"
+    parts = {
+        "versions": [version("lipdub"), version("mediapipe"), av.library_versions],
+        "movie": content_sha256(movie.path),
+        "stream": movie.index,
+        "range": (start, end),
+        "landmarker": content_sha256(fetch(LANDMARKER)),
+    }
+    own = folder / digest(parts)[:32]
+    if fresh:
+        shutil.rmtree(own, ignore_errors=True)
+    with suppress(OSError):
+        others = sorted((p for p in folder.iterdir() if p != own), key=lambda p: p.stat().st_mtime)
+        for old in others[: max(0, len(others) + 1 - KEPT_ANALYSES)]:
+            shutil.rmtree(old, ignore_errors=True)
+    return Looks(own)
 
 
 def write_plan(video: Path, output: Path, options: SyncOptions, progress: Progress = silent) -> Plan:

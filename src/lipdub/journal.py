@@ -33,7 +33,8 @@ class Finished:
         frames, changed, edits, moved: numbers of its frames, of those with a new mouth, of faces changed,
             and of frames whose time had to move by a tick.
         depth: places that a frame is decoded before it is shown, at most.
-        tail: the last presentation times, ascending, in the movie's time base.
+        head: the first presentation times, in the order of decoding, in the movie's time base.
+        tail: the last ones, ascending.
         last: presentation time of the frame that is decoded last.
         end: seconds, as a player shows them, at which the last of its frames ends.
         length: ticks for which its last frame is shown.
@@ -51,6 +52,7 @@ class Finished:
     edits: int = 0
     moved: int = 0
     depth: int = 0
+    head: tuple[int, ...] = ()
     tail: tuple[int, ...] = ()
     last: int = 0
     end: Fraction = Fraction(0)
@@ -217,7 +219,7 @@ def _read(line: bytes) -> Finished | Ended | None:
         values: dict[str, Any] = json.loads(text)
         if values.keys() == {f.name for f in fields(Ended)}:
             return Ended(**values)
-        values["tail"] = tuple(values["tail"])
+        values["head"], values["tail"] = tuple(values["head"]), tuple(values["tail"])
         values["end"] = Fraction(values["end"])
         return Finished(**values) if Path(values["file"]).name == values["file"] else None
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):

@@ -103,7 +103,8 @@ def order_of(parts: list[Finished]) -> Order:
     """In which order the packets of all segments are decoded and shown."""
     depth = max(entry.depth for entry in parts)
     tail = chain.from_iterable(entry.tail for entry in parts[-FARTHEST - 2 :])
-    return Order(depth, tuple(tail)[-depth - 2 :], parts[-1].last)
+    head = chain.from_iterable(entry.head for entry in parts[:FARTHEST])
+    return Order(depth, tuple(tail)[-depth - 2 :], parts[-1].last, tuple(head)[:depth])
 
 
 def _all_segments(job: Painting, journal: Journal) -> list[Finished]:
@@ -305,6 +306,7 @@ class _Part:
             edits=self._edits,
             moved=self._moved,
             depth=reorder_depth(coded.pts),
+            head=coded.pts[:FARTHEST],
             tail=tuple(sorted(coded.pts)[-FARTHEST - 2 :]),
             last=coded.pts[-1],
             length=coded.length,

@@ -3,9 +3,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lipdub.faces.analyse import Analysis, analyse_frames
+from lipdub.faces.analyse import Analysis, Looker
 from lipdub.faces.detect import Face
-from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
+from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track, sighting
 from lipdub.media.planes import layout, plane_views
 from tests.support.faces import BlobLandmarker, blank_image, draw_face, face_in, movie_info, noise_frame
 
@@ -20,7 +20,7 @@ def _tracks(
     tracker = Tracker(max_gap=round(BRIDGED_SECONDS * TICKS))
     times = times or [FRAME * i for i in range(len(frames))]
     for i, faces in enumerate(frames):
-        tracker.add(times[i], faces, i in cuts)
+        tracker.add(times[i], [sighting(face) for face in faces], i in cuts)
     return [finish_track(t, np.array(times), 1 / TICKS) for t in tracker.finish()]
 
 
@@ -132,7 +132,10 @@ def _analyse(
         for plane, channel in zip(plane_views(frame, layout("gbrp")), (1, 2, 0), strict=True):
             plane[:] = image[..., channel]
         frames.append(frame)
-    return analyse_frames(frames, info, BlobLandmarker())
+    look = Looker(info, BlobLandmarker())
+    for frame in frames:
+        look(frame)
+    return look.analysis()
 
 
 def test_analysis_of_frames_with_uneven_times():

@@ -8,12 +8,13 @@ import av
 import pytest
 
 from lipdub.errors import RenderError
-from lipdub.media.encode import PictureWriter, choose_encoding
+from lipdub.media.encode import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.probe import Stream, probe_audio, probe_video
 from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from tests.support.media import Extras, Tags, click_file, decoded_sound, ffmpeg, frame_times, movie
+from tests.support.picture import PictureWriter
 
 SCENES = Path(__file__).parents[3] / "shared" / "footage" / "scenes"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lipdub.errors import MediaError, RenderError
-from lipdub.media.encode import PictureWriter, choose_encoding
+from lipdub.media.encode import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.probe import probe_audio, probe_video
 from lipdub.media.remux import Remux, remux
@@ -23,6 +23,7 @@ from tests.support.media import (
     movie,
     write_sound,
 )
+from tests.support.picture import PictureWriter
 
 TIMES = (0.25, 0.5, 0.75)
 COMPRESSED = [".m4a", ".mp3", ".opus"]

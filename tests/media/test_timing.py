@@ -116,8 +116,11 @@ def check(segments, usual):
     assert dts[0] == shown[0] - delay
     # The sum of all differences is the length of the picture, but for the last frame's own.
     assert dts[-1] - dts[0] == shown[-1] - shown[0]
-    gaps = [b - a for a, b in itertools.pairwise([*dts[:depth], shown[0]])]
-    assert max(gaps, default=0) - min(gaps, default=0) <= 1
+    # Of the packets before the first frame none waits for less than the first one (see `timing._lead`), but
+    # where frames are so near that there is no other place.
+    waits = [p - d for p, d in zip(pts[:depth], dts, strict=False)]
+    crowded = any(b - a <= depth for a, b in itertools.pairwise(shown))
+    assert min(waits, default=delay) >= delay - (depth if crowded else 0)
     return dts
 
 

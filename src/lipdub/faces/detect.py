@@ -85,6 +85,21 @@ class FaceLandmarker:
         self.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a `FaceFinder` remembers from one frame to the next.
+
+    Attributes:
+        known: faces of the last frame.
+        lost: faces that were there before, and until when (seconds) they are looked for.
+        next_search: when (seconds) the whole picture is searched again.
+    """
+
+    known: Sequence[Face] = ()
+    lost: Sequence[tuple[Face, float]] = ()
+    next_search: float = -np.inf
+
+
 class FaceFinder:
     """Find faces in the frames of a movie, each near where it was, and search wider when needed.
 
@@ -95,9 +110,7 @@ class FaceFinder:
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
         self._landmarker = landmarker
-        self._known: list[Face] = []
-        self._lost: list[tuple[Face, float]] = []
-        self._next_search = -np.inf
+        self.memory = Memory()
 
     def __call__(self, image: Image, seconds: float, cut: bool) -> list[Face]:
         """Faces in the next frame.
@@ -107,16 +120,15 @@ class FaceFinder:
             seconds: time of the frame.
             cut: the frame begins a new shot, so nothing is where it was.
         """
-        if cut:
-            self._known, self._lost = [], []
-        faces = self._follow(image, self._known + [face for face, _ in self._lost])
-        missing = _without(self._known, faces)
-        if cut or seconds >= self._next_search or missing:
+        before = Memory(next_search=self.memory.next_search) if cut else self.memory
+        faces = self._follow(image, [*before.known, *(face for face, _ in before.lost)])
+        missing, next_search = _without(before.known, faces), before.next_search
+        if cut or seconds >= next_search or missing:
             faces = distinct(faces + self._search(image, faces))
-            self._next_search = seconds + (RESCAN_SECONDS if faces and not cut else EMPTY_SECONDS)
-        lost = [(face, until) for face, until in self._lost if until > seconds and _without([face], faces)]
-        self._lost = lost + [(face, seconds + MISSED_SECONDS) for face in _without(missing, faces)]
-        self._known = faces
+            next_search = seconds + (RESCAN_SECONDS if faces and not cut else EMPTY_SECONDS)
+        lost = [(face, until) for face, until in before.lost if until > seconds and _without([face], faces)]
+        lost += [(face, seconds + MISSED_SECONDS) for face in _without(missing, faces)]
+        self.memory = Memory(faces, lost, next_search)
         return faces
 
     def _follow(self, image: Image, faces: Sequence[Face]) -> list[Face]:

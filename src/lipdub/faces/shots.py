@@ -30,6 +30,15 @@ class CutDetector:
         self._last: npt.NDArray[np.float32] | None = None
         self._usual = 0.0
 
+    @property
+    def state(self) -> tuple[npt.NDArray[np.float32] | None, float]:
+        """What it remembers: the last thumbnail [36, 64], and the usual change."""
+        return self._last, self._usual
+
+    @state.setter
+    def state(self, state: tuple[npt.NDArray[np.float32] | None, float]) -> None:
+        self._last, self._usual = state
+
     def __call__(self, image: npt.NDArray[np.uint8]) -> bool:
         """Whether this frame [H, W, 3] begins a new shot; the first frame does."""
         small = cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA)

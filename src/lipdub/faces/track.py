@@ -1,7 +1,9 @@
 """From faces in single frames to tracks: one face through one shot."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,15 +41,31 @@ class Track:
         return float(np.prod(self.boxes[:, 2:], axis=1).sum())
 
 
+class Sighting(NamedTuple):
+    """What a track keeps of a face in one frame: its box [4] and its lip aperture."""
+
+    box: Box
+    aperture: float
+
+
+def sighting(face: Face) -> Sighting:
+    """What a track keeps of a face."""
+    return Sighting(face.box, lip_aperture(face.landmarks))
+
+
 @dataclass(slots=True)
 class _Open:
-    """A track that may still go on."""
+    """A track that may still go on; packed, since two hours of film have many frames."""
 
     id: int
     shot: int
-    pts: list[int] = field(default_factory=list)
-    boxes: list[Box] = field(default_factory=list)
-    apertures: list[float] = field(default_factory=list)
+    pts: "array[int]" = field(default_factory=lambda: array("q"))
+    boxes: "array[float]" = field(default_factory=lambda: array("d"))
+    apertures: "array[float]" = field(default_factory=lambda: array("d"))
+
+    @property
+    def last_box(self) -> Box:
+        return np.array(self.boxes[-4:])
 
 
 class Tracker:
@@ -64,7 +82,7 @@ class Tracker:
         self._shot = -1
         self._count = 0
 
-    def add(self, pts: int, faces: Sequence[Face], cut: bool) -> None:
+    def add(self, pts: int, faces: Sequence[Sighting], cut: bool) -> None:
         """Take the faces of the next frame."""
         if cut:
             self._shot += 1
@@ -73,20 +91,20 @@ class Tracker:
         for face, found in zip(faces, self._assign(faces), strict=True):
             track = found or self._start()
             track.pts.append(pts)
-            track.boxes.append(face.box)
-            track.apertures.append(lip_aperture(face.landmarks))
+            track.boxes.extend(face.box.tolist())
+            track.apertures.append(face.aperture)
 
     def finish(self) -> list[_Open]:
         """All tracks, in the order in which they began."""
         self._close(lambda track: True)
         return sorted(self._closed, key=lambda t: t.id)
 
-    def _assign(self, faces: Sequence[Face]) -> list[_Open | None]:
+    def _assign(self, faces: Sequence[Sighting]) -> list[_Open | None]:
         """The track that each face goes on with, if any: the pairs that overlap most come first."""
         pairs = [
-            (overlap(track.boxes[-1], face.box), i, track)
+            (overlap(last, face.box), i, track)
+            for track, last in ((track, track.last_box) for track in self._open)
             for i, face in enumerate(faces)
-            for track in self._open
         ]
         found: dict[int, _Open] = {}
         for iou, i, track in sorted(pairs, key=lambda pair: -pair[0]):
@@ -117,7 +135,8 @@ def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: floa
     low, high = np.searchsorted(frame_pts, [track.pts[0], track.pts[-1]])
     pts = frame_pts[low : high + 1]
     found = np.array(track.pts)
-    boxes = np.stack([np.interp(pts, found, column) for column in np.array(track.boxes).T], axis=1)
+    columns = np.array(track.boxes).reshape(-1, 4).T
+    boxes = np.stack([np.interp(pts, found, column) for column in columns], axis=1)
     apertures = np.full(len(pts), np.nan)
     apertures[np.searchsorted(pts, found)] = track.apertures
     steady = smooth_boxes(boxes, (pts * time_base).astype(np.float64))

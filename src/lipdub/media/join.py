@@ -43,7 +43,7 @@ def join(
                 with opened(segment) as container:
                     source = container.streams.video[0]
                     if stream is None:
-                        stream = output.add_stream_from_template(source)
+                        stream = _like(source, output)
                         stream.time_base = info.time_base
                     for packet in _timed(container, source, info.time_base, times):
                         packet.stream = stream
@@ -51,6 +51,16 @@ def join(
                         output.mux(packet)
     except (av.error.FFmpegError, OSError) as exc:
         raise write_error(exc) from exc
+
+
+def _like(source: av.VideoStream, output: av.container.OutputContainer) -> av.VideoStream:
+    """A stream of the same codec, with what libav keeps beside the codec's own header."""
+    stream = output.add_stream_from_template(source, opaque=True)
+    context = stream.codec_context
+    context.codec_tag = source.codec_context.codec_tag  # tells the profile of ProRes
+    if source.sample_aspect_ratio:
+        context.sample_aspect_ratio = source.sample_aspect_ratio
+    return stream
 
 
 def _timed(

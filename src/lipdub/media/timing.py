@@ -50,11 +50,13 @@ class Order:
         depth: places by which a packet may be decoded later than shown, at most (the reordering delay).
         tail: the last pts in the order of showing, ascending: `depth` + 2 of them, or all.
         last: pts of the packet that is decoded last.
+        head: pts of the `depth` packets that are decoded first, or of all, in that order.
     """
 
     depth: int
     tail: tuple[int, ...]
     last: int
+    head: tuple[int, ...]
 
 
 def reorder_depth(pts: Sequence[int]) -> int:
@@ -75,6 +77,7 @@ def order_of(segments: Iterable[Sequence[int]]) -> Order:
     """
     depth, last = 0, None
     tail: list[int] = []
+    head: list[int] = []
     for pts in segments:
         if pts:
             if len(set(pts)) < len(pts) or (tail and min(pts) <= tail[-1]):
@@ -82,9 +85,10 @@ def order_of(segments: Iterable[Sequence[int]]) -> Order:
             depth = max(depth, reorder_depth(pts))
             tail = sorted([*tail, *pts])[-depth - 2 :]
             last = pts[-1]
+            head = [*head, *pts[:FARTHEST]][:FARTHEST]
     if last is None:
         raise ValueError("a stream without packets has no order")
-    return Order(depth, tuple(tail), last)
+    return Order(depth, tuple(tail), last, tuple(head[:depth]))
 
 
 class DecodingTimes:
@@ -114,13 +118,28 @@ class DecodingTimes:
         shown = sorted(pts)
         if shown and not self._begun:
             self._begun = True
-            depth = self._order.depth
-            self._times.extend(shown[0] - self.delay + n * self.delay // depth for n in range(depth))
+            self._times.extend(_lead(self._order, shown[0], self.delay))
         self._times.extend(shown)
         dts = [self._times.popleft() for _ in pts]
         if pts and pts[-1] == self._order.last:
             dts[-1] = self._order.tail[-1] - self.delay
         return dts
+
+
+def _lead(order: Order, first: int, delay: int) -> list[int]:
+    """The first decoding times, before the first frame is shown: evenly, but none of them too late.
+
+    libavformat takes the least wait from decoding to showing, of all packets decoded before time 0, for the
+    wait of the first one, and would show a movie that begins late too early. So none waits for less than
+    `delay`.
+    """
+    depth = order.depth
+    lead = [first - delay + n * delay // depth for n in range(depth)]
+    for n in range(len(order.head) - 1, 0, -1):
+        lead[n] = min([lead[n], order.head[n] - delay, *(time - 1 for time in lead[n + 1 : n + 2])])
+    for n in range(1, depth):
+        lead[n] = max(lead[n], lead[n - 1] + 1)
+    return lead
 
 
 def _delay(order: Order, usual: int) -> int:

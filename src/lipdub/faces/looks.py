@@ -1,0 +1,130 @@
+"""What was seen of a movie, kept as it is found: an analysis that is stopped goes on, and none is made twice.
+
+A record is a folder of parts, each of some hundreds of frames: what was found in them, and what the detectors
+remembered at their end. A part is written whole; one that is damaged ends what is known.
+"""
+
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.faces.detect import Face, Memory
+from lipdub.faces.track import Sighting
+from lipdub.media.marks import Mark
+
+PART_FRAMES = 250
+"""Frames of a part: ten seconds of film, or of work."""
+
+Thumbnail = npt.NDArray[np.float32] | None
+
+
+class Look(NamedTuple):
+    """What was seen in one frame: its pts, whether it begins a shot, the faces in it."""
+
+    pts: int
+    cut: bool
+    faces: Sequence[Sighting]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was seen in some consecutive frames.
+
+    Attributes:
+        looks: a frame each.
+        memory: what the face finder remembered after them.
+        cuts: what the cut detector remembered after them.
+        mark: the last frame; None in the last part, after which nothing comes.
+    """
+
+    looks: Sequence[Look]
+    memory: Memory
+    cuts: tuple[Thumbnail, float]
+    mark: Mark | None
+
+
+class Looks:
+    """The record of one analysis.
+
+    Args:
+        folder: of its parts; it need not exist yet. What cannot be written there is not recorded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def parts(self) -> Iterator[Part]:
+        """The parts that are there, in order, up to the first one that is missing or damaged."""
+        while True:
+            try:
+                with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                    part = _unpacked(arrays)
+            except (OSError, ValueError, LookupError, zipfile.BadZipFile, EOFError):
+                return
+            self._count += 1
+            yield part
+
+    def add(self, part: Part) -> None:
+        """Write the next part."""
+        unfinished = self._path.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):  # the record only saves time
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                np.savez(file, allow_pickle=False, **_packed(part))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(self._path)
+        self._count += 1
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"{self._count:06d}.npz"
+
+
+def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
+    seen = [sighting for look in part.looks for sighting in look.faces]
+    known, lost = part.memory.known, [face for face, _ in part.memory.lost]
+    thumbnail, usual = part.cuts
+    return {
+        "pts": np.array([look.pts for look in part.looks], np.int64),
+        "cut": np.array([look.cut for look in part.looks], np.bool_),
+        "count": np.array([len(look.faces) for look in part.looks], np.int64),
+        "boxes": _boxes([s.box for s in seen]),
+        "apertures": np.array([s.aperture for s in seen], np.float64),
+        "landmarks": np.array([f.landmarks for f in (*known, *lost)], np.float32).reshape(-1, 478, 2),
+        "face_boxes": _boxes([f.box for f in (*known, *lost)]),
+        "until": np.array([until for _, until in part.memory.lost], np.float64),
+        "next_search": np.array(part.memory.next_search, np.float64),
+        "thumbnail": np.empty((0, 0), np.float32) if thumbnail is None else thumbnail,
+        "usual": np.array(usual, np.float64),
+        "mark": np.array([] if part.mark is None else [part.mark.pts, part.mark.check], np.int64),
+    }
+
+
+def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
+    ends = np.cumsum(arrays["count"])
+    boxes, apertures = (np.split(arrays[name], ends)[:-1] for name in ("boxes", "apertures"))
+    looks = [
+        Look(int(pts), bool(cut), [Sighting(b, float(a)) for b, a in zip(*faces, strict=True)])
+        for pts, cut, *faces in zip(arrays["pts"], arrays["cut"], boxes, apertures, strict=True)
+    ]
+    faces = [Face(*both) for both in zip(arrays["landmarks"], arrays["face_boxes"], strict=True)]
+    until = arrays["until"].tolist()
+    known = faces[: len(faces) - len(until)]
+    lost = list(zip(faces[len(known) :], until, strict=True))
+    thumbnail = arrays["thumbnail"] if arrays["thumbnail"].size else None
+    mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
+    memory = Memory(known, lost, float(arrays["next_search"]))
+    return Part(looks, memory, (thumbnail, float(arrays["usual"])), mark)
+
+
+def _boxes(boxes: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    return np.array(boxes, np.float64).reshape(-1, 4)

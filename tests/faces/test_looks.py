@@ -1,0 +1,121 @@
+"""Records of analyses: whatever was seen before a run was stopped, the result is that of a run that was
+not."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from lipdub.faces import analyse as analysing
+from lipdub.faces import looks
+from lipdub.faces.analyse import Analysis, analyse
+from lipdub.faces.looks import Looks
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.progress import Step
+from tests.support.faces import BlobLandmarker, blank_image, draw_face
+from tests.support.media import movie
+
+COUNT = 61
+PART = 8
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> VideoInfo:
+    """Two faces that move, one of which goes and comes back, and a cut in the middle."""
+
+    def frames():
+        for n in range(COUNT):
+            image = blank_image(320, 180)
+            if n >= 33:
+                image[:, ::40] = image[90:] = 220
+            draw_face(image, (20 + n, 30, 48, 62))
+            if not 12 <= n < 25:
+                draw_face(image, (200 - n, 60, 40, 52))
+            yield av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")
+
+    path = tmp_path_factory.mktemp("looks") / "faces.mkv"
+    return probe_video(
+        movie(path, codec="ffv1", pix_fmt="bgr0", size=(320, 180), count=COUNT, frames=frames())
+    )
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysing, "PART_FRAMES", PART)
+
+
+def same(one: Analysis, other: Analysis) -> bool:
+    return (
+        np.array_equal(one.pts, other.pts)
+        and one.shots == other.shots
+        and len(one.tracks) == len(other.tracks)
+        and all(
+            (a.id, a.shot) == (b.id, b.shot)
+            and np.array_equal(a.pts, b.pts)
+            and np.array_equal(a.boxes, b.boxes)
+            and np.array_equal(a.apertures, b.apertures, equal_nan=True)
+            for a, b in zip(one.tracks, other.tracks, strict=True)
+        )
+    )
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stopped_at(count: int):
+    def progress(step: Step) -> None:
+        if step.done == count:
+            raise StoppedError
+
+    return progress
+
+
+@pytest.mark.parametrize("stops", [[1], [8], [9], [30], [33, 34], [12, 25, 40, 57], [61]], ids=str)
+def test_an_analysis_that_is_stopped_goes_on_and_ends_the_same(
+    made: VideoInfo, tmp_path: Path, stops: list[int]
+):
+    whole = analyse(made, BlobLandmarker())
+    assert len(whole.tracks) >= 4
+    for stop in stops:
+        with pytest.raises(StoppedError):
+            analyse(made, BlobLandmarker(), progress=stopped_at(stop), record=Looks(tmp_path / "record"))
+    landmarker = BlobLandmarker()
+    assert same(analyse(made, landmarker, record=Looks(tmp_path / "record")), whole)
+    known = max(stops) // PART * PART
+    assert landmarker.calls <= 4 * (COUNT - known) + 20  # what was seen is not looked at again
+
+
+def test_a_record_that_is_complete_needs_no_landmarker(made: VideoInfo, tmp_path: Path):
+    whole = analyse(made, BlobLandmarker(), record=Looks(tmp_path))
+    landmarker = BlobLandmarker()
+    assert same(analyse(made, landmarker, record=Looks(tmp_path)), whole)
+    assert landmarker.calls == 0
+
+
+def test_a_part_of_the_movie_is_recorded_as_such(made: VideoInfo, tmp_path: Path):
+    limits = Fraction(1, 4), Fraction(2)
+    whole = analyse(made, BlobLandmarker(), *limits)
+    with pytest.raises(StoppedError):
+        analyse(made, BlobLandmarker(), *limits, progress=stopped_at(20), record=Looks(tmp_path))
+    assert same(analyse(made, BlobLandmarker(), *limits, record=Looks(tmp_path)), whole)
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "gone"])
+def test_a_damaged_part_is_made_again(made: VideoInfo, tmp_path: Path, harm: str):
+    whole = analyse(made, BlobLandmarker(), record=Looks(tmp_path))
+    part = tmp_path / "000003.npz"
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 16
+    changed = {"cut": part.read_bytes()[:-100], "flip": bytes(data), "empty": b""}
+    part.write_bytes(changed[harm]) if harm in changed else part.unlink()
+    assert same(analyse(made, BlobLandmarker(), record=Looks(tmp_path)), whole)
+
+
+def test_what_cannot_be_recorded_is_no_error(made: VideoInfo, tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    record = Looks(tmp_path / "file" / "record")
+    assert same(analyse(made, BlobLandmarker(), record=record), analyse(made, BlobLandmarker()))
+    assert looks.PART_FRAMES >= 100  # a part is a write to the disk
