@@ -28,7 +28,8 @@ LAYERS = [
     {"workfolder"},
     {"media", "speech", "diffusion", "weights", "outputs", "journal"},
     {"models"},
-    {"options", "progress", "cache", "flow"},
+    {"options", "progress", "disk", "flow"},
+    {"cache"},
     {"errors"},
 ]
 HEIGHT = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}

@@ -8,14 +8,13 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from lipdub.cache import sha256_of
-from lipdub.errors import RenderError
+from lipdub.disk import telling
 
 JOURNAL = "journal.jsonl"
 SEGMENTS = "segments"
@@ -40,6 +39,7 @@ class Finished:
         length: ticks for which its last frame is shown.
         check: checksum of the samples of its last frame as decoded, by which a search for it is trusted.
         source: pts of that frame in the movie.
+        threads: that the network computed with on a CPU, whose number changes the last bits; 0 elsewhere.
     """
 
     segment: int
@@ -59,6 +59,7 @@ class Finished:
     length: int = 0
     check: int = 0
     source: int = 0
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,6 @@ class Journal:
             for entry in _entries(self._path):
                 self._take(entry)
 
-    def __len__(self) -> int:
-        return len(self._finished)
-
     def finished(self, segment: int, key: str) -> Finished | None:
         """The entry of a segment whose file is there and whole, if there is one."""
         entry = self._finished.get((segment, key))
@@ -108,6 +106,11 @@ class Journal:
         """How many segments the picture has, if its end was reached."""
         entry = self._ended.get(key)
         return entry.segments if entry else None
+
+    @property
+    def threads(self) -> int:
+        """Threads that the network computed with, the last time that a mouth was changed on a CPU; or 0."""
+        return next((e.threads for e in reversed(self._finished.values()) if e.changed and e.threads), 0)
 
     def path_of(self, entry: Finished) -> Path:
         """Where the file of a segment lies."""
@@ -147,52 +150,6 @@ class Journal:
                 return False
             self._whole.add(entry.file)
         return True
-
-
-@contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn every OSError of the block into one sentence."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in DISK_FULL:
-            raise RenderError(
-                f"the disk is full ({path.parent}); make space and run the same command again to go on."
-            ) from exc
-        raise RenderError(f"{path} cannot be written or read ({exc.strerror}).") from exc
-
-
-DISK_FULL = frozenset({28, 122})
-"""ENOSPC and EDQUOT."""
-
-
-def settle(part: Path, path: Path) -> tuple[int, str]:
-    """Give a file that is written whole its name, for good; its size and SHA-256.
-
-    Raises:
-        RenderError: the disk does not take it.
-    """
-    with telling(path):
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        found = part.stat().st_size, sha256_of(part)
-        part.replace(path)
-        sync_folder(path.parent)
-    return found
-
-
-def sync_folder(folder: Path) -> None:
-    """Write the names in a folder to the disk, where the system knows how."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(handle)
-    except OSError:  # nor do all network drives know how
-        pass
-    finally:
-        os.close(handle)
 
 
 def _line(entry: Finished | Ended) -> bytes:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from lipdub.disk import disk_full, is_full
 from lipdub.errors import OutputError
 
 MEBIBYTE = 1 << 20
@@ -54,14 +55,20 @@ def workspace(output: Path) -> Iterator[Path]:
 def publish(finished: Path, output: Path, overwrite: bool) -> Path:
     """Give a finished file its name, in one step.
 
+    A file on another disk is copied beside its place first.
+
     Returns:
         The name: `output`, or, if somebody else wrote a file of that name meanwhile, one with a number in it,
         since hours of work are not thrown away.
 
     Raises:
         OutputError: it cannot be written.
+        RenderError: the disk is full.
     """
     try:
+        if finished.stat().st_dev != output.parent.stat().st_dev:
+            with workspace(output) as near:
+                return publish(Path(shutil.copyfile(finished, near / finished.name)), output, overwrite)
         with finished.open("rb") as file:
             os.fsync(file.fileno())
         if overwrite:
@@ -69,6 +76,8 @@ def publish(finished: Path, output: Path, overwrite: bool) -> Path:
             return output
         return next(name for name in _free_names(output) if _moved(finished, name))
     except OSError as exc:
+        if is_full(exc):
+            raise disk_full(output.parent) from exc
         raise OutputError(f"{output} cannot be written ({exc.strerror}).") from exc
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import av
 
+from lipdub.disk import settle
 from lipdub.errors import InputError, RenderError
 from lipdub.flow import read_ahead, write_behind
-from lipdub.journal import Ended, Finished, Journal, settle
+from lipdub.journal import Ended, Finished, Journal
 from lipdub.media.encode import SegmentWriter
 from lipdub.media.encoding import Encoding
 from lipdub.media.frames import read_timed
@@ -26,7 +27,7 @@ from lipdub.media.planes import frame_bytes, pts_of
 from lipdub.media.probe import VideoInfo
 from lipdub.media.timing import FARTHEST, Order, reorder_depth
 from lipdub.progress import Progress, Step
-from lipdub.render import Inpainter, MelSource, Shown, render
+from lipdub.render import Inpainter, MelSource, Shown, Threaded, render
 from lipdub.segments import Segments, segment_at
 
 ATTEMPTS = 3
@@ -83,6 +84,8 @@ def make_picture(job: Painting, journal: Journal, path: Path) -> Picture:
     Raises:
         RenderError: decoding, encoding or the disk fails; what is finished stays in the journal.
     """
+    if isinstance(job.inpainter, Threaded) and journal.threads:
+        job.inpainter.pin_threads(journal.threads)
     finished = _all_segments(job, journal)
     parts = [entry for entry in finished if entry.frames]
     if not parts:
@@ -278,6 +281,7 @@ class _Part:
         self._path = journal.name(number, self._key, f".{job.encoding.encoder.carrier}")
         self._unfinished = self._path.with_name(f"{self._path.name}.part")
         self._writer = SegmentWriter(self._unfinished, job.movie, job.encoding)
+        self._threads = job.inpainter.threads if isinstance(job.inpainter, Threaded) else 0
         self._frames = self._changed = self._edits = self._moved = self._check = self._source = 0
         self._end = Fraction(0)
 
@@ -313,6 +317,7 @@ class _Part:
             end=self._end,
             check=self._check,
             source=self._source,
+            threads=self._threads,
         )
 
     def abandon(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import av
 import numpy as np
@@ -38,6 +38,17 @@ class Inpainter(Protocol):
 
     def __call__(self, images: Crops, references: Crops, mels: npt.NDArray[np.float32], /) -> Crops:
         """New faces [n, S, S, 3] for n ≤ batch_size faces, references and mel windows [n, 80, 16]."""
+        ...
+
+
+@runtime_checkable
+class Threaded(Protocol):
+    """An inpainter whose last bits depend on the number of its threads, and which can be told it."""
+
+    threads: int
+
+    def pin_threads(self, count: int, /) -> None:
+        """Compute with this number of threads from now on."""
         ...
 
 

@@ -91,6 +91,16 @@ class LipInpainter:
         new: Floats = faces[:n].permute(0, 2, 3, 1).cpu().contiguous().numpy()
         return new
 
+    @property
+    def threads(self) -> int:
+        """Threads that compute, on a CPU, where their number changes the last bits; 0 on other devices."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 0
+
+    def pin_threads(self, count: int) -> None:
+        """Compute with this number of threads, if it is on a CPU; in all of the process."""
+        if self.device.type == "cpu" and count > 0:
+            torch.set_num_threads(count)
+
     def _batch(self, items: Floats) -> Tensor:
         """[n, ...] → [batch_size, ...] on the device, the last item repeated."""
         order = np.minimum(np.arange(self.batch_size), len(items) - 1)

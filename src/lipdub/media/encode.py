@@ -13,6 +13,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.frame import PictureType
 
+from lipdub.disk import disk_full, is_full
 from lipdub.errors import RenderError
 from lipdub.media.colour import BT709, LIMITED_RANGE
 from lipdub.media.encoding import (
@@ -70,6 +71,7 @@ class SegmentWriter:
     """
 
     def __init__(self, path: Path, info: VideoInfo, encoding: Encoding) -> None:
+        self._path = path
         self._info = info
         self._encoding = encoding
         self._waiting: av.VideoFrame | None = None
@@ -88,6 +90,8 @@ class SegmentWriter:
             self._stream = cast("av.VideoStream", stream)
             self._set_up()
         except (av.error.FFmpegError, OSError, ValueError) as exc:
+            if is_full(exc):
+                raise disk_full(path.parent) from exc
             raise RenderError(f"{path}: {encoding.encoder.name} cannot write this picture ({exc}).") from exc
 
     def write(self, frame: av.VideoFrame) -> None:
@@ -116,7 +120,7 @@ class SegmentWriter:
         try:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            raise write_error(exc) from exc
+            raise write_error(exc, self._path) from exc
         return Coded(tuple(self._pts), self._length)
 
     def __enter__(self) -> "SegmentWriter":
@@ -179,7 +183,7 @@ class SegmentWriter:
                 self._pts.append(packet.pts or 0)
                 self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as exc:
-            raise write_error(exc) from exc
+            raise write_error(exc, self._path) from exc
 
     def _mend_dts(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Give a decoding time to the packets of a movie of one or two frames: x265 leaves theirs unset."""
@@ -214,10 +218,6 @@ def _sane_rate(rate: Fraction) -> Fraction:
     return rate.limit_denominator(100_000) if 1 <= rate <= 1000 else Fraction(25)
 
 
-def write_error(exc: Exception) -> RenderError:
-    number = getattr(exc, "errno", None)
-    if number == 28:
-        return RenderError(
-            "the disk is full while writing the picture; make space and run the same command again."
-        )
-    return RenderError(f"the picture could not be written ({exc}).")
+def write_error(exc: Exception, path: Path) -> RenderError:
+    """The error of a picture that cannot be written to a file."""
+    return disk_full(path.parent) if is_full(exc) else RenderError(f"{path} could not be written ({exc}).")

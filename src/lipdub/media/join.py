@@ -50,7 +50,7 @@ def join(
                         packet.duration = length if packet.pts in {order.last, order.tail[-1]} else 0
                         output.mux(packet)
     except (av.error.FFmpegError, OSError) as exc:
-        raise write_error(exc) from exc
+        raise write_error(exc, path) from exc
 
 
 def _like(source: av.VideoStream, output: av.container.OutputContainer) -> av.VideoStream:
