@@ -18,7 +18,24 @@ def finish(journal: Journal, number: int, key: str = "k", data: bytes = b"frames
     part.write_bytes(data)
     size, sha256 = settle(part, path)
     entry = Finished(
-        number, key, path.name, size, sha256, 100, 7, 8, 1, 2, (0, 3), (1, 2, 3), 3, Fraction(10, 3), 1, 99, 3, 2
+        number,
+        key,
+        path.name,
+        size,
+        sha256,
+        100,
+        7,
+        8,
+        1,
+        2,
+        (0, 3),
+        (1, 2, 3),
+        3,
+        Fraction(10, 3),
+        1,
+        99,
+        3,
+        2,
     )
     journal.record(entry)
     return entry

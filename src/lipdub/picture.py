@@ -32,8 +32,8 @@ from lipdub.segments import Segments, segment_at
 
 ATTEMPTS = 3
 """How often segments are made again because the disk gives back other bytes than it was given."""
-QUEUED_BYTES = 96 << 20
-"""Memory for the frames that wait between two stages."""
+QUEUED, QUEUED_BYTES = 8, 96 << 20
+"""Frames that wait between two stages, and memory for them, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +154,7 @@ def _gaps(known: dict[int, Finished], ended: int | None) -> Iterator[_Gap]:
 def _make(job: Painting, journal: Journal, gap: _Gap, known: dict[int, Finished]) -> None:
     """Decode, paint and encode the segments of a gap, side by side."""
     source = _Source(job, gap, known)
-    waiting = max(
-        1, QUEUED_BYTES // frame_bytes(job.movie.pix_fmt, job.movie.geometry.width, job.movie.geometry.height)
-    )
+    waiting = _waiting(job.movie)
     done = sum(entry.frames for entry in known.values())
     with (
         _Sink(job, journal, gap) as sink,
@@ -169,6 +167,12 @@ def _make(job: Painting, journal: Journal, gap: _Gap, known: dict[int, Finished]
             done += 1
             job.progress(Step("render", done, job.frames))
     sink.finish(source.ended)
+
+
+def _waiting(movie: VideoInfo) -> int:
+    """How many frames may wait between two stages."""
+    size = frame_bytes(movie.pix_fmt, movie.geometry.width, movie.geometry.height)
+    return max(1, min(QUEUED, QUEUED_BYTES // size))
 
 
 class _Source:
