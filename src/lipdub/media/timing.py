@@ -8,6 +8,20 @@ FARTHEST = 16
 """Frames by which no codec lets the orders of decoding and of showing differ."""
 
 
+def first_time(times: Iterable[int | None], begin: int, usual: int) -> int:
+    """The time of the first frame; if it has none, counted back from the first frame that has one.
+
+    Args:
+        times: of the first frames, in the order of showing, as the container has them.
+        begin: ticks of what a player shows as time 0; a time that is counted back does not lie before it.
+        usual: ticks that a frame lasts.
+    """
+    for number, time in enumerate(times):
+        if time is not None:
+            return max(begin, time - number * usual) if number else time
+    return begin
+
+
 class ExactTimes:
     """Give every frame a time of its own, from what the container says of each, in the order of showing.
 
@@ -40,6 +54,23 @@ class ExactTimes:
         self._last = time
         self._expected = time + (duration if duration and duration > 0 else self._usual)
         return time, moved
+
+
+def last_length(pts: int, duration: int | None, usual: int, end: int | None) -> int:
+    """Ticks for which the last frame is shown.
+
+    In MP4 a frame has the duration of its place in the order of decoding, which with B-frames is another
+    frame's; the end of the stream, where it is plausible, tells more.
+
+    Args:
+        pts: of the last frame.
+        duration: what the container says of that frame, or None.
+        usual: ticks that a frame lasts.
+        end: pts at which the container says the stream ends, or None.
+    """
+    own = duration if duration and duration > 0 else usual
+    plausible = end is not None and end > pts and end - pts <= own + max(own, usual)
+    return end - pts if end is not None and plausible else own
 
 
 @dataclass(frozen=True, slots=True)
