@@ -1,6 +1,7 @@
 """Integer times: strictly increasing, exact, and the same however a stream is cut."""
 
 import itertools
+import math
 import tracemalloc
 from fractions import Fraction
 
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 
 from lipdub.media.frames import read_timed
 from lipdub.media.probe import probe_video
-from lipdub.media.timing import FARTHEST, DecodingTimes, ExactTimes, order_of, reorder_depth
+from lipdub.media.timing import (
+    FARTHEST,
+    DecodingTimes,
+    ExactTimes,
+    avi_rate,
+    common_step,
+    first_time,
+    last_length,
+    order_of,
+    reorder_depth,
+    rounding_note,
+)
 from tests.support.media import ffmpeg, movie
 
 USUAL = 40
@@ -49,6 +61,34 @@ def test_a_clock_that_is_set_anew_goes_on():
 def test_frames_out_of_order_are_not_taken_for_a_new_clock():
     times = [0, FARTHEST * USUAL, 0, FARTHEST * USUAL + 40]
     assert [time for time, _ in exact(times)] == [0, 640, 641, 680]
+
+
+@pytest.mark.parametrize(
+    ("times", "wanted"),
+    [([12, 52], 12), ([None, None, 100], 20), ([None, 30], 5), ([None, None], 5), ([], 5), ([-7], -7)],
+)
+def test_the_first_time_is_counted_back_from_the_first_that_is_known(times, wanted):
+    assert first_time(times, begin=5, usual=USUAL) == wanted
+
+
+@pytest.mark.parametrize(
+    ("duration", "end", "wanted"),
+    [
+        (None, None, 40),
+        (0, None, 40),
+        (33, None, 33),
+        (33, 1050, 50),
+        (33, 1073, 73),
+        (33, 1074, 33),
+        (90, 1020, 20),
+        (90, 1180, 180),
+        (33, 1000, 33),
+        (33, 500, 33),
+        (33, 10**15, 33),
+    ],
+)
+def test_the_last_frame_ends_with_its_stream_where_that_is_plausible(duration, end, wanted):
+    assert last_length(1000, duration, USUAL, end) == wanted
 
 
 maybe = st.none() | st.integers(-(2**62), 2**62) | st.integers(-100, 1000)
@@ -148,6 +188,9 @@ def test_order_is_that_of_the_whole_stream(case, size):
     assert order.depth == reorder_depth(whole)
     assert order.tail == tuple(sorted(whole)[-order.depth - 2 :])
     assert order.last == whole[-1]
+    shown = sorted(whole)
+    assert order.closest == min((b - a for a, b in itertools.pairwise(shown)), default=0)
+    assert all(time % order.step == 0 for time in whole) if order.step else whole == [0]
 
 
 @pytest.mark.parametrize(
@@ -303,3 +346,55 @@ def test_frames_with_the_same_time_are_told(tmp_path):
     ffmpeg("-i", str(path), "-c", "copy", "-bsf:v", double, str(tmp_path / "b.mkv"))
     found = [(frame.pts, moved) for frame, moved in read_timed(probe_video(tmp_path / "b.mkv"))]
     assert found == [(0, False), (40, False), (80, False), (81, True), (160, False)]
+
+
+def test_common_step_by_hand():
+    assert common_step([]) == common_step([Fraction(0)]) == 0
+    assert common_step([Fraction(1, 25), Fraction(2, 25), Fraction(5, 25)]) == Fraction(1, 25)
+    assert common_step([Fraction(0), Fraction(-1, 4), Fraction(1, 6)]) == Fraction(1, 12)
+
+
+@given(st.lists(st.fractions(max_denominator=10**6), min_size=1, max_size=8))
+def test_all_times_are_multiples_of_their_common_step(times):
+    step = common_step(times)
+    counts = [int(time / step) for time in times] if step else []
+    assert [count * step for count in counts] == times if step else not any(times)
+    assert math.gcd(*counts) == (1 if step else 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "step", "word"),
+    [
+        (".mkv", Fraction(1, 25), None),
+        (".mkv", Fraction(1001, 24_000), "Matroska stores milliseconds"),
+        (".MKV", Fraction(1, 90_000), "Matroska stores milliseconds"),
+        (".webm", Fraction(1, 30), "WebM stores milliseconds"),
+        (".webm", Fraction(0), None),
+        (".ts", Fraction(1001, 30_000), None),
+        (".ts", Fraction(1001, 24_000), "1/90000"),
+        (".m2ts", Fraction(100, 2213), "1/90000"),
+        (".mp4", Fraction(100, 2213), None),
+        (".mov", Fraction(1, 12_800), None),
+    ],
+)
+def test_what_a_container_rounds_is_said(suffix, step, word):
+    note = rounding_note(suffix, step)
+    assert note is None if word is None else word in note
+    assert note is None or note.endswith("rounded, once.")
+
+
+@pytest.mark.parametrize(
+    ("rate", "step", "closest", "slots", "said"),
+    [
+        (Fraction(25), Fraction(1, 25), Fraction(1, 25), 25, False),
+        (Fraction(30_000, 1001), Fraction(1, 1000), Fraction(33, 1000), Fraction(30_000, 1001), True),
+        (Fraction(25), Fraction(1, 3200), Fraction(1, 200), 1000, True),
+        (Fraction(25), Fraction(1, 200), Fraction(1, 200), 200, False),
+        (Fraction(2213, 100), Fraction(100, 2213), Fraction(100, 2213), Fraction(2213, 100), False),
+        (Fraction(25), Fraction(0), Fraction(0), 25, False),
+    ],
+    ids=["25", "29.97 in milliseconds", "variable", "variable on a grid", "22.13", "one frame"],
+)
+def test_an_avi_has_the_rate_that_keeps_the_times(rate, step, closest, slots, said):
+    assert avi_rate(rate, step, closest) == slots
+    assert (rounding_note(".avi", step, Fraction(slots)) is not None) == said

@@ -3,9 +3,23 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import gcd, lcm
 
 FARTHEST = 16
 """Frames by which no codec lets the orders of decoding and of showing differ."""
+
+MOST_SLOTS = 1000
+"""Frames a second of an AVI, at most; those that are not there take 24 bytes each."""
+
+_UNITS = {
+    ".mkv": ("Matroska stores milliseconds", 1000),
+    ".webm": ("WebM stores milliseconds", 1000),
+    ".ts": ("transport streams store ticks of 1/90000 s", 90_000),
+    ".m2ts": ("transport streams store ticks of 1/90000 s", 90_000),
+    ".mts": ("transport streams store ticks of 1/90000 s", 90_000),
+}
 
 
 def first_time(times: Iterable[int | None], begin: int, usual: int) -> int:
@@ -81,11 +95,15 @@ class Order:
         depth: places by which a packet may be decoded later than shown, at most (the reordering delay).
         tail: the last pts in the order of showing, ascending: `depth` + 2 of them, or all.
         last: pts of the packet that is decoded last.
+        step: ticks of which all pts are multiples; 0 if all are 0.
+        closest: ticks between the two frames that lie closest together; 0 if there is only one.
     """
 
     depth: int
     tail: tuple[int, ...]
     last: int
+    step: int
+    closest: int
 
 
 def reorder_depth(pts: Sequence[int]) -> int:
@@ -104,18 +122,20 @@ def order_of(segments: Iterable[Sequence[int]]) -> Order:
     Raises:
         ValueError: there is no packet at all, or the segments are not as they should be.
     """
-    depth, last = 0, None
+    depth = step = closest = 0
+    last: int | None = None
     tail: list[int] = []
     for pts in segments:
         if pts:
             if len(set(pts)) < len(pts) or (tail and min(pts) <= tail[-1]):
                 raise ValueError("frames share a time, or a segment begins before the one before it ends")
-            depth = max(depth, reorder_depth(pts))
+            depth, step, last = max(depth, reorder_depth(pts)), gcd(step, *pts), pts[-1]
+            gaps = [b - a for a, b in pairwise([*tail[-1:], *sorted(pts)])]
+            closest = min([*gaps, *([closest] if closest else [])], default=0)
             tail = sorted([*tail, *pts])[-depth - 2 :]
-            last = pts[-1]
     if last is None:
         raise ValueError("a stream without packets has no order")
-    return Order(depth, tuple(tail), last)
+    return Order(depth, tuple(tail), last, step, closest)
 
 
 class DecodingTimes:
@@ -166,3 +186,49 @@ def _delay(order: Order, usual: int) -> int:
     least = max(depth, tail[-1] - order.last)
     most = tail[-1] - tail[-2 - depth] - 1
     return max(least, min(depth * usual, most))
+
+
+def common_step(times: Iterable[Fraction]) -> Fraction:
+    """The largest time of which all of these are multiples; 0 if all are 0."""
+    step = Fraction(0)
+    for time in times:
+        scale = lcm(step.denominator, time.denominator)
+        step = Fraction(gcd(int(step * scale), int(time * scale)), scale)
+    return step
+
+
+def avi_rate(rate: Fraction, step: Fraction, closest: Fraction) -> Fraction:
+    """The frame rate of an AVI, which has a rate instead of times: frame n is shown at n / rate.
+
+    Args:
+        rate: mean frame rate of the source.
+        step: seconds of which all times are multiples (see `common_step`).
+        closest: seconds between the two frames that lie closest together.
+
+    Returns:
+        The source's rate if that is constant but for rounding to milliseconds. Otherwise that of which all
+        times are multiples, if it is not too high; frames that are not there leave gaps.
+    """
+    chosen = 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
+    if chosen and closest + Fraction(1, 1000) >= 1 / rate:
+        return rate
+    return min(1 / step, Fraction(MOST_SLOTS)) if step else rate
+
+
+def rounding_note(suffix: str, step: Fraction, slots: Fraction | None = None) -> str | None:
+    """What to say of a container that cannot express the times of the frames; None if it can.
+
+    Args:
+        suffix: of the output's name.
+        step: seconds of which all times in the output are multiples.
+        slots: the rate of an AVI.
+    """
+    suffix = suffix.lower()
+    if suffix == ".avi" and slots:
+        lost, what = step * slots, f"AVI has a frame rate (here {float(slots):g}) instead of times"
+    elif suffix in _UNITS:
+        what, unit = _UNITS[suffix]
+        lost = step * unit
+    else:
+        return None
+    return None if lost.denominator == 1 else f"{what}: the time of each frame is rounded, once."
