@@ -326,7 +326,8 @@ def test_a_gap_among_b_frames_does_not_lengthen_the_picture(tmp_path: Path):
         assert max(ends) <= container.duration * Fraction(1, 10**6)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_many_frames_do_not_drift(tmp_path: Path, suffix: str):
     """10,000 frames of 23.976 a second: each is where it was, the last one as the first."""
     rate, scale = Fraction(24_000, 1001), Fraction(1, 24_000)
@@ -350,10 +351,10 @@ def test_a_start_and_an_end_cut_nothing(tmp_path: Path):
     frames = []
     for image in images((96, 64), 20, noise=False):
         draw_face(image, face)
-        frames.append(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="gbrp"))
+        frames.append(av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0"))
     pts = [200 + 40 * number for number in range(20)]
     source = movie(
-        tmp_path / "a.mkv", codec="ffv1", pix_fmt="gbrp", size=(96, 64), pts=pts,
+        tmp_path / "a.mkv", codec="ffv1", pix_fmt="bgr0", size=(96, 64), pts=pts,
         time_base=Fraction(1, 1000), frames=frames,
     )  # fmt: skip
     info = probe_video(source)
@@ -366,7 +367,7 @@ def test_a_start_and_an_end_cut_nothing(tmp_path: Path):
     changed = [
         b.pts
         for a, b in zip(before, after, strict=True)
-        if not np.array_equal(a.to_ndarray(), b.to_ndarray())
+        if not np.array_equal(a.to_ndarray(format="rgb24"), b.to_ndarray(format="rgb24"))
     ]
     assert changed == [time for time in pts if 400 <= time < 700]
     assert result.changed == len(changed)
