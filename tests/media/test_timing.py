@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipdub.media.frames import read_timed
+from lipdub.media.frames import read_frame_at, read_timed
 from lipdub.media.probe import probe_video
 from lipdub.media.timing import (
     FARTHEST,
@@ -398,3 +398,23 @@ def test_what_a_container_rounds_is_said(suffix, step, word):
 def test_an_avi_has_the_rate_that_keeps_the_times(rate, step, closest, slots, said):
     assert avi_rate(rate, step, closest) == slots
     assert (rounding_note(".avi", step, Fraction(slots)) is not None) == said
+
+
+@pytest.mark.parametrize("time", [960, 920, 640], ids=["double", "backwards", "far back"])
+def test_moved_times_are_the_same_from_wherever_one_reads(tmp_path, time):
+    """The frame that moves is a key frame, which a search may land on."""
+    keys = {"bf": "0", "g": "5", "keyint_min": "5", "sc_threshold": "0"}
+    path = movie(tmp_path / "a.mkv", time_base=Fraction(1, 1000), count=35, options=keys, size=(32, 32))
+    data, block = path.read_bytes(), b"\x81" + (25 * 40).to_bytes(2, "big")
+    assert data.count(block) == 1
+    path.write_bytes(data.replace(block, b"\x81" + time.to_bytes(2, "big")))
+    info = probe_video(path)
+    frames = [(frame.pts, frame.to_ndarray().tobytes()) for frame, _ in read_timed(info)]
+    assert len(frames) == 35
+    for number in range(22, 30):
+        pts, picture = frames[number]
+        assert [frame.pts for frame, _ in read_timed(info, info.seconds(pts))] == [
+            p for p, _ in frames[number:]
+        ]
+        frame = read_frame_at(info, pts)
+        assert (frame.pts, frame.to_ndarray().tobytes()) == (pts, picture)
