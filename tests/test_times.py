@@ -12,10 +12,17 @@ import av
 import numpy as np
 import pytest
 
-from lipdub import sync
+from lipdub import SyncOptions, sync
+from lipdub.checks import check_job
+from lipdub.errors import OptionError
 from lipdub.faces.analyse import analyse
+from lipdub.media.encode import PictureWriter
+from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_video
+from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.remux import Remux, remux
+from lipdub.media.sound import choose_sound
+from lipdub.media.timing import avi_rate, common_step, order_of, rounding_note
 from lipdub.pipeline import SyncResult
 from lipdub.planning import make_plan
 from tests.support.faces import BlobLandmarker, draw_face
@@ -248,6 +255,16 @@ def test_a_stream_without_any_times(tmp_path: Path, suffix: str):
     check(tmp_path / "a.h264", tmp_path / f"out{suffix}", [Fraction(n, 25) for n in range(12)])
 
 
+@pytest.mark.parametrize("form", [".avi", ".flv", ".mpg"])
+def test_other_sources(tmp_path: Path, form: str):
+    """AVI has decoding times only, and shows B-frames late; the clock of MPEG-PS floats."""
+    about = {"codec": "mpeg2video", "options": {"bf": "2"}} if form == ".mpg" else {}
+    source = made(tmp_path / f"a{form}", time_base=Fraction(1, 1000 if form == ".flv" else 25), **about)
+    times = shown_by_ffmpeg(source)
+    assert times == [times[0] + Fraction(n, 25) for n in range(12)]
+    check(source, tmp_path / "out.mp4", times)
+
+
 def patched(folder: Path, old: int, new: int) -> Path:
     """A Matroska file, a frame every 40 ms, in which one block has another time."""
     source = made(folder / "plain.mkv", time_base=Fraction(1, 1000), options={"bf": "0"})
@@ -297,6 +314,29 @@ def test_a_variable_rate_in_an_avi(tmp_path: Path):
     source = made(tmp_path / "a.mp4", pts=pts, time_base=Fraction(1, 1000), options={"bf": "0"})
     assert probe_video(source).rate == 25
     check(source, tmp_path / "out.avi", [Fraction(time, 1000) for time in pts])
+
+
+@pytest.mark.parametrize(
+    ("steps", "slots"), [([20, 60, 30, 50, 40, 40], 100), ([40, 41, 39, 1, 79, 40], 1000), ([40] * 6, 25)]
+)
+def test_an_avi_of_the_rate_that_keeps_the_times(tmp_path: Path, steps: list[int], slots: int):
+    """What the pipeline has to do for it, by hand."""
+    pts = list(accumulate(steps, initial=0))
+    source = made(tmp_path / "a.mp4", pts=pts, time_base=Fraction(1, 1000), options={"bf": "0"})
+    info, dub = probe_video(source), probe_audio(dub_for(source, 0.28))
+    encoding = choose_encoding(info, ".avi")
+    with PictureWriter(tmp_path / "picture.mov", info, encoding) as writer:
+        for frame in read_frames(info):
+            writer.write(frame)
+    order = order_of([pts])
+    step = common_step([order.step * info.time_base, info.origin])
+    rate = avi_rate(info.rate, step, order.closest * info.time_base)
+    assert rate == slots
+    assert rounding_note(".avi", step, rate) is None
+    sound, output = choose_sound(dub, ".avi", True, Fraction(0)), tmp_path / "out.avi"
+    job = Remux(info, tmp_path / "picture.mov", dub, sound, Fraction(280, 1000), False, (), slots=rate)
+    remux(job, output, ".avi")
+    assert shown(output) == shown_by_ffmpeg(output) == [Fraction(time, 1000) for time in pts]
 
 
 GAP = [0, 512, 1024, 1536, 512 * 50, 512 * 51, 512 * 52]
@@ -374,6 +414,32 @@ def test_a_start_and_an_end_cut_nothing(tmp_path: Path):
     samples, rate = decoded_sound(tmp_path / "out.mkv")
     assert len(samples) == rate
     assert np.abs(click_offsets(samples[:, 0], rate, (0.1, 0.5, 0.9))).max() < 1e-4
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+def test_a_picture_that_starts_late_ends_later(tmp_path: Path, suffix: str):
+    """What --start is compared with counts from time 0 of a player, and so does what is left to analyse."""
+    pts = [500 + 40 * number for number in range(12)]
+    source = made(tmp_path / f"a{suffix}", pts=pts, time_base=Fraction(1, 1000))
+    info = probe_video(source)
+    begin = Fraction(0) if suffix == ".ts" else Fraction(1, 2)
+    assert info.seconds(info.start) == begin
+    assert info.duration == pytest.approx(12 / 25, abs=0.04)
+    assert info.until == info.duration + begin
+    assert info.frames == 12
+    check_job(
+        source, dub_for(source, 0.5), tmp_path / "out.mp4", SyncOptions(start=begin + Fraction(2, 5)), None
+    )
+    with pytest.raises(OptionError, match="after the end"):
+        late = SyncOptions(start=begin + Fraction(3, 5))
+        check_job(source, dub_for(source, 0.5), tmp_path / "out.mp4", late, None)
+
+
+@pytest.mark.parametrize("start", [0, 700])
+def test_mp4_says_where_its_picture_ends(tmp_path: Path, start: int):
+    source = made(tmp_path / "a.mp4", pts=[start + 512 * number for number in range(12)])
+    assert probe_video(source).end == start + 512 * 12
+    assert probe_video(made(tmp_path / "a.mkv")).end is None
 
 
 def test_times_increase_in_what_this_module_makes():

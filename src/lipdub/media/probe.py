@@ -32,7 +32,7 @@ FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
 _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", "eac3", "mp3"})
 
 # Containers whose duration counts from time 0, wherever their streams begin.
-_ENDS_ONLY = frozenset({"matroska,webm", "flv"})
+_ENDS_ONLY = frozenset({"matroska,webm"})
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
