@@ -302,7 +302,7 @@ def test_what_is_rounded_is_said_once(tmp_path: Path, suffix: str, rate: Fractio
 
 @pytest.mark.parametrize(("suffix", "rate"), [(".mkv", 25), (".webm", 50), (".ts", 30), (".mp4", 24)])
 def test_nothing_is_said_where_nothing_is_rounded(tmp_path: Path, suffix: str, rate: int):
-    source = made(tmp_path / "a.mp4", rate=Fraction(rate))
+    source = made(tmp_path / "a.mp4", rate=Fraction(rate), time_base=Fraction(1, rate))
     assert not any("rounded" in note for note in dubbed(source, tmp_path / f"out{suffix}").notes)
 
 
