@@ -9,6 +9,7 @@ import pytest
 from lipdub.disk import settle
 from lipdub.errors import RenderError
 from lipdub.journal import JOURNAL, Ended, Finished, Journal
+from lipdub.media.timing import order_of
 
 
 def finish(journal: Journal, number: int, key: str = "k", data: bytes = b"frames" * 100) -> Finished:
@@ -17,26 +18,9 @@ def finish(journal: Journal, number: int, key: str = "k", data: bytes = b"frames
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
     size, sha256 = settle(part, path)
-    entry = Finished(
-        number,
-        key,
-        path.name,
-        size,
-        sha256,
-        100,
-        7,
-        8,
-        1,
-        2,
-        (0, 3),
-        (1, 2, 3),
-        3,
-        Fraction(10, 3),
-        1,
-        99,
-        3,
-        2,
-    )
+    order = order_of([0, 3, 1, 2])
+    counts = (100, 7, 8, 1)
+    entry = Finished(number, key, path.name, size, sha256, *counts, order, Fraction(10, 3), 1, 99, 3, 2)
     journal.record(entry)
     return entry
 

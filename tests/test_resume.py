@@ -91,7 +91,7 @@ def test_a_run_that_was_stopped_goes_on_and_its_output_is_the_same(source: Path,
     again(source, dub, tmp_path / "whole.mp4", plan)
     for frames in (7, 21, 34, 50):
         stopped(source, dub, output, plan, frames)
-        assert (tmp_path / "out.mp4.lipdub").is_dir()
+    assert (tmp_path / "out.mp4.lipdub").is_dir()
     assert again(source, dub, output, plan) <= 15
     assert output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert not (tmp_path / "out.mp4.lipdub").exists()

@@ -26,8 +26,8 @@ def check_job(
         raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
     movie, dub = probe_video(video), probe_audio(audio)
     check_output(output, (video, audio, *files_of(options)), options.overwrite)
-    if options.start is not None and movie.duration is not None and options.start >= movie.duration:
-        raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
+    if options.start is not None and movie.until is not None and options.start >= movie.until:
+        raise OptionError(f"--start lies after the end of {video} ({float(movie.until):.2f} s).")
     check_reference(options)
     return movie, dub, checked_plan(movie, options, plan)
 

@@ -117,8 +117,8 @@ def preview(
 
 
 def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
-    if movie.duration is not None and at >= movie.duration:
-        raise OptionError(f"--at lies after the end of {movie.path} ({float(movie.duration):.2f} s).")
+    if movie.until is not None and at >= movie.until:
+        raise OptionError(f"--at lies after the end of {movie.path} ({float(movie.until):.2f} s).")
     pts = int((at + movie.origin) // movie.time_base)
     if movie.still:
         frame = read_frame_at(movie, 0)

@@ -15,6 +15,7 @@ from typing import Any
 
 from lipdub.cache import sha256_of
 from lipdub.disk import telling
+from lipdub.media.timing import Order
 
 JOURNAL = "journal.jsonl"
 SEGMENTS = "segments"
@@ -31,10 +32,7 @@ class Finished:
         size, sha256: of the file.
         frames, changed, edits, moved: numbers of its frames, of those with a new mouth, of faces changed,
             and of frames whose time had to move by a tick.
-        depth: places that a frame is decoded before it is shown, at most.
-        head: the first presentation times, in the order of decoding, in the movie's time base.
-        tail: the last ones, ascending.
-        last: presentation time of the frame that is decoded last.
+        order: in which its packets are decoded and shown, in the movie's time base; None if it has none.
         end: seconds, as a player shows them, at which the last of its frames ends.
         length: ticks for which its last frame is shown.
         check: checksum of the samples of its last frame as decoded, by which a search for it is trusted.
@@ -51,10 +49,7 @@ class Finished:
     changed: int = 0
     edits: int = 0
     moved: int = 0
-    depth: int = 0
-    head: tuple[int, ...] = ()
-    tail: tuple[int, ...] = ()
-    last: int = 0
+    order: Order | None = None
     end: Fraction = Fraction(0)
     length: int = 0
     check: int = 0
@@ -176,11 +171,17 @@ def _read(line: bytes) -> Finished | Ended | None:
         values: dict[str, Any] = json.loads(text)
         if values.keys() == {f.name for f in fields(Ended)}:
             return Ended(**values)
-        values["head"], values["tail"] = tuple(values["head"]), tuple(values["tail"])
+        values["order"] = _order(values["order"])
         values["end"] = Fraction(values["end"])
         return Finished(**values) if Path(values["file"]).name == values["file"] else None
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
         return None  # of another version
+
+
+def _order(values: dict[str, Any] | None) -> Order | None:
+    if values is None:
+        return None
+    return Order(**(values | {"head": tuple(values["head"]), "tail": tuple(values["tail"])}))
 
 
 def _end_torn_line(path: Path) -> None:

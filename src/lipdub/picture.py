@@ -8,7 +8,6 @@ entry.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from math import ceil
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from lipdub.flow import read_ahead, write_behind
 from lipdub.journal import Ended, Finished, Journal
 from lipdub.media.encode import SegmentWriter
 from lipdub.media.encoding import Encoding
-from lipdub.media.frames import read_timed
+from lipdub.media.frames import read_timed, usual_length
 from lipdub.media.join import join
 from lipdub.media.marks import Mark, checksum, read_after
 from lipdub.media.planes import frame_bytes, pts_of
 from lipdub.media.probe import VideoInfo
-from lipdub.media.timing import FARTHEST, Order, reorder_depth
+from lipdub.media.timing import Order, last_length, order_of, whole_order
 from lipdub.progress import Progress, Step
 from lipdub.render import Inpainter, MelSource, Shown, Threaded, render
 from lipdub.segments import Segments, segment_at
@@ -63,9 +62,10 @@ class Painting:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The new picture: its file, numbers of its frames, and the seconds at which it ends."""
+    """The new picture: its file, numbers of its frames, their order, and the seconds at which it ends."""
 
     path: Path
+    order: Order
     frames: int
     changed: int
     edits: int
@@ -91,23 +91,17 @@ def make_picture(job: Painting, journal: Journal, path: Path) -> Picture:
     if not parts:
         raise InputError("nothing of the picture is left at this length; see --length and --audio-offset.")
     files = (journal.path_of(entry) for entry in parts)
-    join(files, path, job.movie, job.encoding, order_of(parts), parts[-1].length)
+    order = whole_order(entry.order for entry in parts if entry.order)
+    join(files, path, job.movie, job.encoding, order, parts[-1].length)
     return Picture(
         path,
+        order,
         sum(entry.frames for entry in parts),
         sum(entry.changed for entry in parts),
         sum(entry.edits for entry in parts),
         sum(entry.moved for entry in parts),
-        max(entry.end for entry in parts),
+        parts[-1].end,
     )
-
-
-def order_of(parts: list[Finished]) -> Order:
-    """In which order the packets of all segments are decoded and shown."""
-    depth = max(entry.depth for entry in parts)
-    tail = chain.from_iterable(entry.tail for entry in parts[-FARTHEST - 2 :])
-    head = chain.from_iterable(entry.head for entry in parts[:FARTHEST])
-    return Order(depth, tuple(tail)[-depth - 2 :], parts[-1].last, tuple(head)[:depth])
 
 
 def _all_segments(job: Painting, journal: Journal) -> list[Finished]:
@@ -197,6 +191,8 @@ class _Source:
                 yield self._checked(held, shown)
             held = shown
         if held is not None:
+            if self.ended:
+                held.frame.duration = self._last_length(held.frame)
             yield self._checked(held, None)
 
     def _decoded(self) -> Iterator[Shown]:
@@ -208,9 +204,6 @@ class _Source:
                 break
             if self._gap.stop is not None and segment_at(seconds) >= self._gap.stop:
                 return
-            if stop is not None:
-                usual = max(1, round(1 / (movie.rate * movie.time_base)))
-                frame.duration = min(frame.duration or usual, ceil((stop - seconds) / movie.time_base))
             yield Shown(frame, pts, moved)
         self.ended = True
 
@@ -219,6 +212,15 @@ class _Source:
             return read_timed(self._job.movie, still_length=self._job.still_length)
         mark = Mark(self._before.source, self._before.check)
         return read_after(self._job.movie, mark, self._job.still_length)
+
+    def _last_length(self, frame: av.VideoFrame) -> int:
+        """Ticks for which the last frame of the picture is shown."""
+        movie, stop = self._job.movie, self._job.segments.stop
+        pts = pts_of(frame)
+        length = last_length(pts, frame.duration, usual_length(movie), movie.end)
+        if stop is None:
+            return length
+        return max(1, min(length, ceil((stop - movie.seconds(pts)) / movie.time_base)))
 
     def _checked(self, shown: Shown, following: Shown | None) -> Shown:
         numbers = {segment_at(self._job.movie.seconds(s.source)) for s in (shown, following) if s}
@@ -296,8 +298,7 @@ class _Part:
         self._moved += shown.moved
         self._check, self._source = shown.check, shown.source
         frame, movie = shown.frame, self._movie
-        length = frame.duration * movie.time_base if frame.duration else 1 / movie.rate
-        self._end = max(self._end, movie.seconds(pts_of(frame)) + length)
+        self._end = movie.seconds(pts_of(frame) + (frame.duration or usual_length(movie)))
         self._writer.write(frame)
 
     def finish(self, last: bool) -> Finished:
@@ -313,10 +314,7 @@ class _Part:
             changed=self._changed,
             edits=self._edits,
             moved=self._moved,
-            depth=reorder_depth(coded.pts),
-            head=coded.pts[:FARTHEST],
-            tail=tuple(sorted(coded.pts)[-FARTHEST - 2 :]),
-            last=coded.pts[-1],
+            order=order_of(coded.pts),
             length=coded.length,
             end=self._end,
             check=self._check,

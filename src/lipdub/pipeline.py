@@ -20,6 +20,7 @@ from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.probe import AudioInfo, VideoInfo
 from lipdub.media.remux import Remux, choose_streams, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
+from lipdub.media.timing import Order, avi_rate, common_step, rounding_note
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import publish
 from lipdub.picture import Painting, Picture, make_picture
@@ -200,6 +201,9 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
     carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
     if job.options.keep_original_audio and all(s.kind != "audio" for s in job.movie.streams):
         notes.append("the movie has no sound of its own to keep.")
+    step, slots = _grid(job.movie, picture.order)
+    rounded = rounding_note(suffix, step, slots)
+    notes += [rounded] if rounded else []
     finished = job.work / f"finished{suffix}"
     remux(
         Remux(
@@ -211,6 +215,7 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
             hevc=encoding.encoder.name == "libx265",
             carried=carried,
             language=job.options.language,
+            slots=slots,
         ),
         finished,
         suffix,
@@ -220,6 +225,12 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")
     job.progress(Step("remux", 1, 1, "files"))
     return written, [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
+
+
+def _grid(movie: VideoInfo, order: Order) -> tuple[Fraction, Fraction]:
+    """Seconds of which all times of the picture are multiples, and the frame rate of an AVI that has them."""
+    step = common_step([order.step * movie.time_base, movie.origin])
+    return step, avi_rate(movie.rate, step, order.closest * movie.time_base)
 
 
 def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:

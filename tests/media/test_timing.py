@@ -1,6 +1,7 @@
 """Integer times: strictly increasing, exact, and the same however a stream is cut."""
 
 import itertools
+import math
 import tracemalloc
 from fractions import Fraction
 
@@ -9,9 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipdub.media.frames import read_timed
+from lipdub.media.frames import read_frame_at, read_timed
 from lipdub.media.probe import probe_video
-from lipdub.media.timing import FARTHEST, DecodingTimes, ExactTimes, order_of, reorder_depth
+from lipdub.media.timing import (
+    FARTHEST,
+    DecodingTimes,
+    ExactTimes,
+    avi_rate,
+    common_step,
+    first_time,
+    last_length,
+    order_of,
+    reorder_depth,
+    rounding_note,
+    whole_order,
+)
 from tests.support.media import ffmpeg, movie
 
 USUAL = 40
@@ -49,6 +62,34 @@ def test_a_clock_that_is_set_anew_goes_on():
 def test_frames_out_of_order_are_not_taken_for_a_new_clock():
     times = [0, FARTHEST * USUAL, 0, FARTHEST * USUAL + 40]
     assert [time for time, _ in exact(times)] == [0, 640, 641, 680]
+
+
+@pytest.mark.parametrize(
+    ("times", "wanted"),
+    [([12, 52], 12), ([None, None, 100], 20), ([None, 30], 5), ([None, None], 5), ([], 5), ([-7], -7)],
+)
+def test_the_first_time_is_counted_back_from_the_first_that_is_known(times, wanted):
+    assert first_time(times, begin=5, usual=USUAL) == wanted
+
+
+@pytest.mark.parametrize(
+    ("duration", "end", "wanted"),
+    [
+        (None, None, 40),
+        (0, None, 40),
+        (33, None, 33),
+        (33, 1050, 50),
+        (33, 1073, 73),
+        (33, 1074, 33),
+        (90, 1020, 20),
+        (90, 1180, 180),
+        (33, 1000, 33),
+        (33, 500, 33),
+        (33, 10**15, 33),
+    ],
+)
+def test_the_last_frame_ends_with_its_stream_where_that_is_plausible(duration, end, wanted):
+    assert last_length(1000, duration, USUAL, end) == wanted
 
 
 maybe = st.none() | st.integers(-(2**62), 2**62) | st.integers(-100, 1000)
@@ -99,8 +140,12 @@ def streams(draw, ending=True):
     return segments, usual
 
 
+def orders(segments):
+    return whole_order(order_of(pts) for pts in segments if pts)
+
+
 def decoding(segments, usual):
-    times = DecodingTimes(order_of(segments), usual)
+    times = DecodingTimes(orders(segments), usual)
     return [times.of(segment) for segment in segments], times.delay
 
 
@@ -108,7 +153,7 @@ def check(segments, usual):
     parts, delay = decoding(segments, usual)
     dts = list(itertools.chain(*parts))
     pts = list(itertools.chain(*segments))
-    shown, depth = sorted(pts), order_of(segments).depth
+    shown, depth = sorted(pts), orders(segments).depth
     assert [len(part) for part in parts] == [len(segment) for segment in segments]
     assert all(a < b for a, b in itertools.pairwise(dts))
     assert all(d <= p for d, p in zip(dts, pts, strict=True))
@@ -128,7 +173,7 @@ def check(segments, usual):
 def test_decoding_times_of_any_stream(case):
     segments, usual = case
     dts = check(segments, usual)
-    shown, order = sorted(itertools.chain(*segments)), order_of(segments)
+    shown, order = sorted(itertools.chain(*segments)), orders(segments)
     delay = shown[0] - dts[0]
     assert delay <= max(order.depth, order.depth * usual)
     whole = list(itertools.chain(*segments))
@@ -146,11 +191,16 @@ def test_decoding_times_where_another_frame_is_decoded_last(case):
 def test_order_is_that_of_the_whole_stream(case, size):
     segments, _ = case
     whole = list(itertools.chain(*segments))
-    order = order_of(segments)
-    assert order == order_of([whole]) == order_of([[], *segments, []])
+    order = orders(segments)
+    assert order == orders([whole]) == orders([[], *segments, []])
     assert order.depth == reorder_depth(whole)
-    assert order.tail == tuple(sorted(whole)[-order.depth - 2 :])
+    assert order.tail == tuple(sorted(whole)[-FARTHEST - 2 :])
+    assert order.head == tuple(whole[:FARTHEST])
+    assert order.first == min(whole)
     assert order.last == whole[-1]
+    shown = sorted(whole)
+    assert order.closest == min((b - a for a, b in itertools.pairwise(shown)), default=0)
+    assert all(time % order.step == 0 for time in whole) if order.step else whole == [0]
 
 
 @pytest.mark.parametrize(
@@ -180,13 +230,13 @@ def test_depth_by_hand():
 
 def test_a_stream_without_packets_is_refused():
     with pytest.raises(ValueError, match="without packets"):
-        order_of([[], []])
+        orders([[], []])
 
 
 @pytest.mark.parametrize("segments", [[[0, 40, 40]], [[0, 120, 40, 80], [81]], [[0, 40], [40, 80]]])
 def test_segments_that_overlap_are_refused(segments):
-    with pytest.raises(ValueError, match="share a time, or a segment begins before"):
-        order_of(segments)
+    with pytest.raises(ValueError, match=r"share a time|a segment begins before"):
+        orders(segments)
 
 
 def segments_of_a_long_movie():
@@ -200,7 +250,7 @@ def segments_of_a_long_movie():
 
 
 def test_nothing_drifts_in_100_000_frames():
-    times = DecodingTimes(order_of(segments_of_a_long_movie()), 3003)
+    times = DecodingTimes(orders(segments_of_a_long_movie()), 3003)
     dts = [list(times.of(segment)) for segment in segments_of_a_long_movie()]
     assert times.delay == 2 * 3003
     assert list(itertools.chain(*dts)) == [(n - 2) * 3003 for n in range(100_000)]
@@ -210,7 +260,7 @@ def test_nothing_drifts_in_100_000_frames():
 
 def test_memory_does_not_grow_with_the_number_of_segments():
     tracemalloc.start()
-    times = DecodingTimes(order_of(segments_of_a_long_movie()), 3003)
+    times = DecodingTimes(orders(segments_of_a_long_movie()), 3003)
     for segment in segments_of_a_long_movie():
         times.of(segment)
     _, peak = tracemalloc.get_traced_memory()
@@ -231,7 +281,7 @@ def joined(folder, pts, time_base, suffix):
         movie(files[-1], pts=pts[begin:end], time_base=time_base, size=(32, 32), options=B_FRAMES)
     segments = [[packet.pts for packet in packets_of(file)] for file in files]
     usual = round((pts[-1] - pts[0]) / (len(pts) - 1))
-    times = DecodingTimes(order_of(segments), usual)
+    times = DecodingTimes(orders(segments), usual)
     scale = str(time_base.denominator)
     options = {"video_track_timescale": scale, "movie_timescale": scale} if suffix != ".mkv" else {}
     output, first = av.open(str(folder / f"out{suffix}"), "w", options=options), av.open(str(files[0]))
@@ -306,3 +356,75 @@ def test_frames_with_the_same_time_are_told(tmp_path):
     ffmpeg("-i", str(path), "-c", "copy", "-bsf:v", double, str(tmp_path / "b.mkv"))
     found = [(frame.pts, moved) for frame, moved in read_timed(probe_video(tmp_path / "b.mkv"))]
     assert found == [(0, False), (40, False), (80, False), (81, True), (160, False)]
+
+
+def test_common_step_by_hand():
+    assert common_step([]) == common_step([Fraction(0)]) == 0
+    assert common_step([Fraction(1, 25), Fraction(2, 25), Fraction(5, 25)]) == Fraction(1, 25)
+    assert common_step([Fraction(0), Fraction(-1, 4), Fraction(1, 6)]) == Fraction(1, 12)
+
+
+@given(st.lists(st.fractions(max_denominator=10**6), min_size=1, max_size=8))
+def test_all_times_are_multiples_of_their_common_step(times):
+    step = common_step(times)
+    counts = [int(time / step) for time in times] if step else []
+    assert [count * step for count in counts] == times if step else not any(times)
+    assert math.gcd(*counts) == (1 if step else 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "step", "word"),
+    [
+        (".mkv", Fraction(1, 25), None),
+        (".mkv", Fraction(1001, 24_000), "Matroska stores milliseconds"),
+        (".MKV", Fraction(1, 90_000), "Matroska stores milliseconds"),
+        (".webm", Fraction(1, 30), "WebM stores milliseconds"),
+        (".webm", Fraction(0), None),
+        (".ts", Fraction(1001, 30_000), None),
+        (".ts", Fraction(1001, 24_000), "1/90000"),
+        (".m2ts", Fraction(100, 2213), "1/90000"),
+        (".mp4", Fraction(100, 2213), None),
+        (".mov", Fraction(1, 12_800), None),
+    ],
+)
+def test_what_a_container_rounds_is_said(suffix, step, word):
+    note = rounding_note(suffix, step)
+    assert note is None if word is None else word in note
+    assert note is None or note.endswith("rounded, once.")
+
+
+@pytest.mark.parametrize(
+    ("rate", "step", "closest", "slots", "said"),
+    [
+        (Fraction(25), Fraction(1, 25), Fraction(1, 25), 25, False),
+        (Fraction(30_000, 1001), Fraction(1, 1000), Fraction(33, 1000), Fraction(30_000, 1001), True),
+        (Fraction(25), Fraction(1, 3200), Fraction(1, 200), 1000, True),
+        (Fraction(25), Fraction(1, 200), Fraction(1, 200), 200, False),
+        (Fraction(2213, 100), Fraction(100, 2213), Fraction(100, 2213), Fraction(2213, 100), False),
+        (Fraction(25), Fraction(0), Fraction(0), 25, False),
+    ],
+    ids=["25", "29.97 in milliseconds", "variable", "variable on a grid", "22.13", "one frame"],
+)
+def test_an_avi_has_the_rate_that_keeps_the_times(rate, step, closest, slots, said):
+    assert avi_rate(rate, step, closest) == slots
+    assert (rounding_note(".avi", step, Fraction(slots)) is not None) == said
+
+
+@pytest.mark.parametrize("time", [960, 920, 640], ids=["double", "backwards", "far back"])
+def test_moved_times_are_the_same_from_wherever_one_reads(tmp_path, time):
+    """The frame that moves is a key frame, which a search may land on."""
+    keys = {"bf": "0", "g": "5", "keyint_min": "5", "sc_threshold": "0"}
+    path = movie(tmp_path / "a.mkv", time_base=Fraction(1, 1000), count=35, options=keys, size=(32, 32))
+    data, block = path.read_bytes(), b"\x81" + (25 * 40).to_bytes(2, "big")
+    assert data.count(block) == 1
+    path.write_bytes(data.replace(block, b"\x81" + time.to_bytes(2, "big")))
+    info = probe_video(path)
+    frames = [(frame.pts, frame.to_ndarray().tobytes()) for frame, _ in read_timed(info)]
+    assert len(frames) == 35
+    for number in range(22, 30):
+        pts, picture = frames[number]
+        assert [frame.pts for frame, _ in read_timed(info, info.seconds(pts))] == [
+            p for p, _ in frames[number:]
+        ]
+        frame = read_frame_at(info, pts)
+        assert (frame.pts, frame.to_ndarray().tobytes()) == (pts, picture)

@@ -10,7 +10,7 @@ from lipdub.media.encode import Coded, SegmentWriter
 from lipdub.media.encoding import Encoding
 from lipdub.media.join import join
 from lipdub.media.probe import VideoInfo
-from lipdub.media.timing import order_of
+from lipdub.media.timing import order_of, whole_order
 
 
 class PictureWriter:
@@ -48,7 +48,7 @@ class PictureWriter:
             return
         if kind is None:
             self._coded.append(self._writer.finish(last=True))
-            order = order_of(coded.pts for coded in self._coded)
+            order = whole_order(order_of(coded.pts) for coded in self._coded)
             join(self._parts, self._path, self._info, self._encoding, order, self._coded[-1].length)
         self._writer.__exit__()
         for part in self._parts:

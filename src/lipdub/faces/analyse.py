@@ -133,8 +133,9 @@ def _frames_after(info: VideoInfo, mark: Mark, end: Fraction | None) -> Iterator
 
 
 def _expected_frames(info: VideoInfo, start: Fraction | None, end: Fraction | None) -> int | None:
-    if info.frames is None or info.duration is None:
+    if info.frames is None or info.duration is None or info.until is None:
         return info.frames
-    stop = min(end, info.duration) if end is not None else info.duration
-    share = max(stop - (start or 0), Fraction(0)) / info.duration
+    begin = max(start or Fraction(0), info.seconds(info.start))
+    stop = min(end, info.until) if end is not None else info.until
+    share = max(stop - begin, Fraction(0)) / info.duration
     return max(1, round(info.frames * share))

@@ -24,6 +24,7 @@ from lipdub.media.encoding import (
     Encoding,
     choose_encoding,
 )
+from lipdub.media.frames import usual_length
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views
 from lipdub.media.probe import VideoInfo
 
@@ -96,8 +97,7 @@ class SegmentWriter:
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode one frame; its pts must lie after the last one's."""
-        usual = max(1, round(1 / (self._info.rate * self._info.time_base)))
-        self._length = frame.duration or usual
+        self._length = frame.duration or usual_length(self._info)
         frame = self._fitted(frame)
         frame.pict_type = PictureType.NONE  # the source's choice of key frames is not the encoder's
         if self._waiting is not None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lipdub.errors import MediaError
 from lipdub.media.planes import copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, opened, shown_at
-from lipdub.media.timing import ExactTimes
+from lipdub.media.timing import FARTHEST, ExactTimes
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
@@ -26,6 +26,9 @@ ANALYSIS_LONG_SIDE = 1920
 
 STEPS_BACK = (0, 1, 4, 16)
 """Seconds before the time looked for at which the search for a key frame begins, one after the other."""
+
+DECODER_THREADS = 4
+"""Each holds frames of its own; on a machine of many cores libav would start one a core."""
 
 log = logging.getLogger(__name__)
 
@@ -132,10 +135,15 @@ def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[tuple[av.
 
 
 def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[tuple[av.VideoFrame, bool]]:
-    clock = ExactTimes(info.start, max(1, round(1 / (info.rate * info.time_base))))
+    clock = ExactTimes(info.start, usual_length(info))
     for frame in frames:
         frame.pts, moved = clock(shown_at(frame, info.container), frame.duration)
         yield frame, moved
+
+
+def usual_length(info: VideoInfo) -> int:
+    """Ticks that a frame usually lasts."""
+    return max(1, round(1 / (info.rate * info.time_base)))
 
 
 def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.VideoStream:
@@ -146,7 +154,9 @@ def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.Video
 
 def _decoded(container: av.container.InputContainer, info: VideoInfo) -> Iterator[av.VideoFrame]:
     stream = _stream(container, info)
-    stream.thread_type = "AUTO"
+    if not stream.codec_context.is_open:
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = DECODER_THREADS
     count = damaged = 0
     for packet in container.demux(stream):
         try:
@@ -172,11 +182,13 @@ def _searched(
 ) -> Iterator[av.VideoFrame] | None:
     """Frames from the last key frame at or before `start` on; None if they must be read from the beginning.
 
-    Containers are searched by decoding times or not precisely at all, so a search may land too late.
+    Containers are searched by decoding times or not precisely at all, so a search may land too late. It aims
+    earlier by as much as frames may be out of order: then times that had to move are the same as for a reader
+    who came from the beginning.
     """
     target = int((start + info.origin) / info.time_base)
     for back in STEPS_BACK:
-        place = target - round(back / info.time_base)
+        place = target - round(back / info.time_base) - FARTHEST * usual_length(info)
         if place <= info.start:
             return None
         try:

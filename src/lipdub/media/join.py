@@ -11,6 +11,7 @@ import av.error
 from lipdub.errors import RenderError
 from lipdub.media.encode import exact_timescale, write_error
 from lipdub.media.encoding import Encoding
+from lipdub.media.frames import usual_length
 from lipdub.media.probe import VideoInfo, opened
 from lipdub.media.timing import DecodingTimes, Order
 
@@ -31,8 +32,7 @@ def join(
     Raises:
         RenderError: a segment cannot be read, or the disk is full.
     """
-    usual = max(1, round(1 / (info.rate * info.time_base)))
-    times = DecodingTimes(order, usual)
+    times = DecodingTimes(order, usual_length(info))
     scale = str(exact_timescale(info.time_base))
     nut = encoding.encoder.carrier == "nut"
     options = {} if nut else {"video_track_timescale": scale, "movie_timescale": scale}

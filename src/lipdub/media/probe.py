@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -15,6 +15,7 @@ import av.stream
 
 from lipdub.errors import MediaError
 from lipdub.media.geometry import Geometry
+from lipdub.media.timing import FARTHEST, first_time
 
 STILL_FORMATS = ("image2", "_pipe")
 """How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
@@ -29,6 +30,9 @@ FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
 
 # Sound files without time stamps: nothing can be missing between their packets.
 _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", "eac3", "mp3"})
+
+# Containers whose duration counts from time 0, wherever their streams begin.
+_ENDS_ONLY = frozenset({"matroska,webm"})
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
@@ -78,6 +82,7 @@ class VideoInfo:
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
         still: the file is a single picture.
         streams: all streams of the container.
+        end: pts at which the last frame ends, if the container says it of this stream.
     """
 
     path: Path
@@ -97,6 +102,12 @@ class VideoInfo:
     origin: Fraction
     still: bool
     streams: tuple[Stream, ...]
+    end: int | None = None
+
+    @property
+    def until(self) -> Fraction | None:
+        """The time a player shows at the end of the last frame, in seconds, if the container knows."""
+        return None if self.duration is None else self.seconds(self.start) + self.duration
 
     def seconds(self, pts: int) -> Fraction:
         """The time a player shows for a frame with this pts, in seconds, exactly."""
@@ -161,6 +172,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
         rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
+        times = _times(frame, container, stream)
+        origin, usual = _origin(container), max(1, round(1 / (rate * time_base)))
         duration = None if still else _duration(container, stream)
         return VideoInfo(
             path=path,
@@ -172,14 +185,15 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             geometry=_geometry(stream, frame),
             time_base=time_base,
             rate=rate,
-            start=0 if still else shown_at(frame, container.format.name) or 0,
+            start=0 if still else first_time(times, round(origin / time_base), usual),
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
             colour=_colour(frame),
             interlaced=frame.interlaced_frame,
-            origin=_origin(container),
+            origin=origin,
             still=still,
             streams=tuple(_stream(s, len(container.chapters())) for s in container.streams),
+            end=_end(stream),
         )
 
 
@@ -271,6 +285,15 @@ def _first_frame(container: av.container.InputContainer, stream: av.VideoStream,
     return frame
 
 
+def _times(
+    first: av.VideoFrame, container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[int | None]:
+    yield shown_at(first, container.format.name)
+    with suppress(av.error.FFmpegError):  # damage further on is no concern of a probe
+        for frame in islice(container.decode(stream), FARTHEST):
+            yield shown_at(frame, container.format.name)
+
+
 def _time_base(stream: av.stream.Stream) -> Fraction:
     return Fraction(stream.time_base or Fraction(1, 90_000))
 
@@ -278,9 +301,15 @@ def _time_base(stream: av.stream.Stream) -> Fraction:
 def _duration(container: av.container.InputContainer, stream: av.stream.Stream) -> Fraction | None:
     if stream.duration:
         return Fraction(stream.duration * _time_base(stream))
-    if container.duration:
-        return Fraction(container.duration, av.time_base)
-    return None
+    if not container.duration:
+        return None
+    late = (stream.start_time or 0) * _time_base(stream) if container.format.name in _ENDS_ONLY else 0
+    length = Fraction(container.duration, av.time_base) - late
+    return length if length > 0 else None
+
+
+def _end(stream: av.VideoStream) -> int | None:
+    return (stream.start_time or 0) + stream.duration if stream.duration else None
 
 
 def _frame_count(stream: av.VideoStream, duration: Fraction | None, rate: Fraction) -> int | None:
@@ -307,6 +336,10 @@ def _colour(frame: av.VideoFrame) -> Colour:
 
 
 def _origin(container: av.container.InputContainer) -> Fraction:
-    if container.format.name in FLOATING_FORMATS and container.start_time is not None:
-        return Fraction(container.start_time, av.time_base)
-    return Fraction(0)
+    """The first time in the container, exactly: libavformat rounds it to microseconds."""
+    if container.format.name not in FLOATING_FORMATS or container.start_time is None:
+        return Fraction(0)
+    rounded = Fraction(container.start_time, av.time_base)
+    starts = [s.start_time * _time_base(s) for s in container.streams if s.start_time is not None]
+    exact = min(starts, key=lambda start: abs(start - rounded), default=rounded)
+    return Fraction(exact) if abs(exact - rounded) * av.time_base < 1 else rounded

@@ -43,6 +43,7 @@ class Remux:
         hevc: the new picture is HEVC, which players know in MP4 by the tag hvc1 only.
         carried: streams of the source that are kept.
         language: code on the dub's track.
+        slots: frames a second of an AVI; None to go by the source's mean rate.
     """
 
     info: VideoInfo
@@ -53,6 +54,7 @@ class Remux:
     hevc: bool
     carried: tuple[Carried, ...]
     language: str | None = None
+    slots: Fraction | None = None
 
 
 def remux(job: Remux, output: Path, suffix: str) -> None:
@@ -122,6 +124,16 @@ def _cut(job: Remux) -> dict[str, Any]:
     return {"bsf:1": f"noise=drop=gte(pts*tb\\,{float(job.length):.6f})"}
 
 
+def _whole(length: Fraction) -> dict[str, Any]:
+    """No packet of the picture lasts longer than the picture.
+
+    The durations of packets in the intermediate file are those between decoding times, which with B-frames
+    are other frames'; Matroska takes for the length of the movie the end of whatever ends last.
+    """
+    end = f"round({length.numerator}/{length.denominator}/TB)"
+    return {"bsf:0": f"setts=pts=PTS:dts=DTS:duration=clip({end}-PTS\\,1\\,max(DURATION\\,1))"}
+
+
 def _sound(job: Remux, dub: Any) -> Any:
     if job.sound.codec == "copy":
         return dub["a:0"]
@@ -138,7 +150,7 @@ def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
         "strict": "-2",
         "f": FORMATS[suffix],
     }
-    options |= {"c:0": "copy", "c:1": job.sound.codec} | _cut(job)
+    options |= {"c:0": "copy", "c:1": job.sound.codec} | _whole(job.length) | _cut(job)
     if job.sound.bit_rate:
         options["b:1"] = job.sound.bit_rate
     options["disposition:1"] = "default"
@@ -153,8 +165,9 @@ def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
         scale = exact_timescale(job.info.time_base)
         options |= {"video_track_timescale": scale, "movie_timescale": scale}
         options |= {"tag:0": "hvc1"} if job.hevc else {}
-    if suffix == ".avi" and _constant(job.info.rate):
-        options["r:0"] = str(job.info.rate)  # AVI has a rate, not times; ffmpeg takes 600 a second otherwise
+    slots = job.slots or (job.info.rate if _constant(job.info.rate) else None)
+    if suffix == ".avi" and slots:
+        options["r:0"] = str(slots)  # AVI has a rate, not times; ffmpeg takes 600 a second otherwise
     return options | _tags(job)
 
 
