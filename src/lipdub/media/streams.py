@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from lipdub.media.encoding import ENCODERS, plain_name
 from lipdub.media.probe import Stream, VideoInfo
 from lipdub.media.sound import MP4_SOUND, SOUND_CARRIERS
+from lipdub.media.tracks import COVERS
 
 _ITUNES = frozenset({".mp4", ".m4v"})
 """Containers that carry cover art as an attached picture; MOV drops it without a word."""
 
-COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
-"""File name and media type of cover art that is attached to a Matroska file, by its codec."""
+FORMATS = {
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
+    ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
+}  # fmt: skip
+"""Suffixes an output may have, and libavformat's name of the format."""
 
 ATTACH = "attach"
 
@@ -109,3 +113,9 @@ def _described(stream: Stream) -> str:
         case kind:
             what = {"audio": "sound track", "subtitle": "subtitle track"}.get(kind, f"{kind} stream")
     return f"the {what} {stream.index} ({plain_name(stream.codec or 'unknown')})"
+
+
+def sound_rate(suffix: str, codec: str, channels: int) -> int | None:
+    """Bits a second for a sound track that is encoded anew; None for encoders that lose nothing."""
+    carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
+    return carrier.bit_rate and carrier.bit_rate * channels if codec == carrier.fallback else None
