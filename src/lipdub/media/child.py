@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import IO
+from typing import IO, TypeVar
 
 import av
 import av.container
 import av.error
 
 from lipdub.errors import RenderError
+
+T = TypeVar("T")
 
 LINE = 500
 """Characters of a line of ffmpeg's that are kept."""
@@ -57,19 +59,24 @@ class Child:
         try:
             container = av.open(f"pipe:{self._pipe.fileno()}", format=form)
         except (av.error.FFmpegError, OSError) as exc:
-            self.finish()
+            self._finish()
             raise RenderError(f"ffmpeg made no sound ({exc}); please report this.") from exc
         try:
             yield container
         finally:
             container.close()
 
-    def finish(self) -> None:
-        """Wait for its end, after everything was read.
+    def watched(self, items: Iterator[T]) -> Iterator[T]:
+        """What is made of its output; at the end of it, make sure that it did not fail half-way.
 
         Raises:
             RenderError: it failed; the sentence carries its first and its last words.
         """
+        yield from items
+        self._finish()
+
+    def _finish(self) -> None:
+        """Wait for its end, after everything was read."""
         try:
             code = self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired as exc:

@@ -1,8 +1,8 @@
 """Packets of several files in the order of their decoding times, written by one thread.
 
-ffmpeg reads each of its inputs in a thread of its own, and libavformat's muxers do not wait longer than 10 s of
-movie for a stream that is sparse or has ended: the order of packets in a file then depends on which thread was
-faster (eight runs gave eight files). Here one packet of each file waits at a time. The order, and with it
+ffmpeg reads each of its inputs in a thread of its own, and libavformat's muxers do not wait longer than 10 s
+of movie for a stream that is sparse or has ended: the order of packets in a file then depends on which thread
+was faster (eight runs gave eight files). Here one packet of each file waits at a time. The order, and with it
 every byte, follows from the inputs alone, and memory does not grow.
 """
 
@@ -31,14 +31,19 @@ INTERLEAVING = {"max_interleave_delta": "1000000", "max_delay": "700000", "prelo
 """Options of muxers, in microseconds. They wait a second for a sparse stream, since what they are given is in
 order already (10 s of ProRes in Ultra HD would be 2 GB); the delays of MPEG-TS are those of ffmpeg's own."""
 
+_EQUAL_TIMES: Any = FormatFlags.ts_nonstrict.value
+"""Flag of formats that accept equal decoding times."""
+
 _TURNS = Fraction(1, 10**9)
 """Unit, in seconds, in which times of different files are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Times in one unit moved into another, rounded once (half up); whole numbers only, since it is done a
-    million times for a long movie."""
+    """Times in one unit, moved, in another: rounded once, to the nearest, halves away from 0, like libavutil.
+
+    Whole numbers only, since a long movie needs millions.
+    """
 
     slope: int
     offset: int
@@ -52,7 +57,10 @@ class Scale:
         return cls(int(slope * divisor), int(offset * divisor), divisor)
 
     def __call__(self, time: int) -> int:
-        return (2 * (time * self.slope + self.offset) + self.divisor) // (2 * self.divisor)
+        """The time in the other unit."""
+        exact = time * self.slope + self.offset
+        size = (2 * abs(exact) + self.divisor) // (2 * self.divisor)
+        return size if exact >= 0 else -size
 
 
 class Lane:
@@ -82,18 +90,17 @@ class Lane:
 
     def taken(self, packet: Packet) -> Packet | None:
         """What becomes of a packet; None if it stays behind."""
-        if self._end is not None and packet.pts is not None:
-            if packet.pts * Fraction(packet.time_base) + self.shift >= self._end:
-                return None
+        if self._end is not None and self.shift + Fraction(packet.time_base) * (packet.pts or 0) >= self._end:
+            return None
         return self._change(packet) if self._change else packet
 
     def place(self, packet: Packet, strict: bool) -> None:
         """Give a packet its stream and times in the output; `strict`: no two may have one decoding time."""
-        goal = self.target.time_base
+        base = Fraction(packet.time_base)
+        goal = Fraction(self.target.time_base or base)
         if self._times is None or self._lengths is None:
-            base = Fraction(packet.time_base)
-            self._times = Scale.between(base, Fraction(goal or base), self.shift)
-            self._lengths = Scale.between(base, Fraction(goal or base))
+            self._times = Scale.between(base, goal, self.shift)
+            self._lengths = Scale.between(base, goal)
         pts = None if packet.pts is None else self._times(packet.pts)
         dts = None if packet.dts is None else self._times(packet.dts)
         packet.duration = self._lengths(packet.duration or 0)
@@ -150,12 +157,10 @@ def copied(
             yield turn, taken, lane
 
 
-def encoded(container: av.container.InputContainer, lane: Lane, finish: Callable[[], None]) -> Iterator[Turn]:
-    """The sound of a file, encoded while it is asked for; `finish` is called after all of it was read."""
+def encoded(container: av.container.InputContainer, lane: Lane) -> Iterator[Turn]:
+    """The sound of a file, encoded while it is asked for."""
     target: Any = lane.target
     for frame in _with_end(container.decode(container.streams.audio[0])):
-        if frame is None:
-            finish()
         for packet in target.encode(frame):
             turn = Scale.between(Fraction(packet.time_base), _TURNS)(packet.dts or 0)
             yield turn, packet, lane
@@ -178,7 +183,7 @@ def write(
         output.start_encoding()
     except (av.error.FFmpegError, OSError, ValueError) as exc:
         raise write_error(exc) from exc
-    strict = not output.format.flags & FormatFlags.ts_nonstrict.value
+    strict = not output.format.flags & _EQUAL_TIMES
     for turn, packet, lane in heapq.merge(*sources, key=_due):
         lane.place(packet, strict)
         try:

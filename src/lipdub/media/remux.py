@@ -115,7 +115,7 @@ class _Work:
     made: list[Iterator[Turn]] = field(default_factory=list)
 
     @property
-    def shift(self) -> Fraction:
+    def _shift(self) -> Fraction:
         """What a player shows at time 0 gets the time stamp 0."""
         return -self.job.info.origin
 
@@ -133,64 +133,88 @@ class _Work:
             old = self.movie.streams[job.info.index]
             stream.metadata.update(true_tags(old.metadata))
             stream.disposition = old.disposition
-        self.made.append(copied(picture, {template.index: Lane(stream, self.shift)}))
+        self.made.append(copied(picture, {template.index: Lane(stream, self._shift)}))
 
     def add_dub(self) -> None:
         job, choice = self.job, self.job.sound
         if choice.codec == "copy":
-            source = self.stack.enter_context(opened(job.dub.path))
-            template = source.streams.audio[0]
-            stream = add_copy(self.target, template, self.suffix)
-            lane = Lane(stream, -job.dub.origin, _cut(job))
-            self.made.append(copied(source, {template.index: lane}))
+            with opened(job.dub.path) as container:
+                index = container.streams.audio[0].index
+            stream = self._copied_sound(job.dub.path, index, job.dub.origin, _cut(job))
         else:
-            dub = ffmpeg.input(_file(job.dub.path), **_dub_input(job))
-            stream = self._add_encoded(
-                _sound(job, dub), choice.codec, job.dub.rate, job.dub.bits, choice.bit_rate
-            )
+            dub = _sound(job, ffmpeg.input(_file(job.dub.path), **_dub_input(job)))
+            stream = self._encoded_sound(dub, choice.codec, job.dub.rate, job.dub.bits, choice.bit_rate)
         stream.disposition = _DEFAULT
         if job.language:
             stream.metadata["language"] = job.language
 
-    def _add_encoded(self, sound: Any, codec: str, rate: int, bits: int, bit_rate: int | None) -> Any:
-        """A stream with an encoder, which is fed by an ffmpeg that decodes."""
-        about = {"f": "wav", "acodec": pcm_for(codec, bits), "ar": rate_for(codec, rate), "map_metadata": -1}
-        words = {"v": "error", "nostdin": None, "copyts": None}
-        child = self.stack.enter_context(
-            Child(ffmpeg.output(sound, "pipe:1", **about, **words).compile(cmd=_binary()))
-        )
-        source = self.stack.enter_context(child.opened("wav"))
-        stream = add_sound(self.target, codec, source.streams.audio[0], bit_rate)
-        self.made.append(encoded(source, Lane(stream), child.finish))
-        return stream
-
     def add(self, carried: Carried) -> None:
         """Carry a stream of the movie over."""
-        old = self.movie.streams[carried.index]
+        old: Any = self.movie.streams[carried.index]
         if carried.codec == ATTACH:
-            add_attachment(
-                self.target, old, _first_packet(self.job.info, carried), COVERS[old.codec_context.name]
-            )
+            data = _first_packet(self.job.info, carried)
+            add_attachment(self.target, old, data, COVERS[old.codec_context.name])
             return
         if carried.kind == "attachment":
             add_attachment(self.target, old, old.data, ("attachment", "application/octet-stream"))
             return
-        if carried.kind == "audio" and carried.codec != "copy":
-            stream = self._add_carried_sound(carried, old)
-        elif carried.codec != "copy":
-            stream, change = add_text(self.target, carried.codec, old)
-            self.lanes[carried.index] = Lane(stream, self.shift, change=change)
-        else:
-            stream = add_copy(self.target, old, self.suffix)
-            self.lanes[carried.index] = Lane(stream, self.shift)
+        stream = self._add_timed(carried, old)
         stream.metadata.update(old.metadata)
+        # Of the sound tracks, the dub is the one that is played unless another is asked for.
         stream.disposition = old.disposition & ~_DEFAULT if carried.kind == "audio" else old.disposition
 
-    def _add_carried_sound(self, carried: Carried, old: Any) -> Any:
-        movie = ffmpeg.input(_file(self.job.info.path), **_from_zero(self.job.info.origin))
-        filled = movie[str(carried.index)].filter("aresample", **{"async": 1, "first_pts": 0})
-        bit_rate = sound_rate(self.suffix, carried.codec, old.channels)
-        return self._add_encoded(filled, carried.codec, old.rate, old.format.bits, bit_rate)
+    def _add_timed(self, carried: Carried, old: Any) -> Any:
+        info = self.job.info
+        if carried.kind == "audio" and carried.codec != "copy":
+            movie = ffmpeg.input(_file(info.path), **_from_zero(info.origin))
+            filled = movie[str(carried.index)].filter("aresample", **{"async": 1, "first_pts": 0})
+            bit_rate = sound_rate(self.suffix, carried.codec, old.channels)
+            return self._encoded_sound(filled, carried.codec, old.rate, old.format.bits, bit_rate)
+        if carried.kind == "audio" and self._loses_priming(info.container):
+            return self._copied_sound(info.path, carried.index, info.origin, None)
+        if carried.codec == "copy":
+            stream, change = add_copy(self.target, old, self.suffix), None
+        else:
+            stream, change = add_text(self.target, carried.codec, old)
+        self.lanes[carried.index] = Lane(stream, self._shift, change=change)
+        return stream
+
+    def _loses_priming(self, container: str) -> bool:
+        """Whether packets copied from this format into the output would say nothing of an encoder's delay.
+
+        MP4 has it in an edit list, and Matroska in a field that PyAV cannot set, but copies from Matroska.
+        """
+        return self.suffix in {".mkv", ".webm"} and container.startswith("mov")
+
+    def _copied_sound(self, path: Path, index: int, origin: Fraction, end: Fraction | None) -> Any:
+        """A sound stream of a file, copied; `origin` is its time 0, `end` where it is cut."""
+        source = self.stack.enter_context(opened(path))
+        if not self._loses_priming(source.format.name):
+            stream = add_copy(self.target, source.streams[index], self.suffix)
+            self.made.append(copied(source, {index: Lane(stream, -origin, end)}))
+            return stream
+        sound = ffmpeg.input(_file(path), **_from_zero(origin))[str(index)]
+        source, child = self._read_by_ffmpeg(sound, "matroska", acodec="copy")
+        stream = add_copy(self.target, source.streams[0], self.suffix)
+        self.made.append(child.watched(copied(source, {0: Lane(stream, end=end)})))
+        return stream
+
+    def _encoded_sound(self, sound: Any, codec: str, rate: int, bits: int, bit_rate: int | None) -> Any:
+        """A sound stream with an encoder."""
+        pcm = {"acodec": pcm_for(codec, bits), "ar": rate_for(codec, rate)}
+        source, child = self._read_by_ffmpeg(sound, "wav", **pcm)
+        stream = add_sound(self.target, codec, source.streams.audio[0], bit_rate)
+        self.made.append(child.watched(encoded(source, Lane(stream))))
+        return stream
+
+    def _read_by_ffmpeg(
+        self, sound: Any, form: str, **options: Any
+    ) -> tuple[av.container.InputContainer, Child]:
+        """What ffmpeg makes of a sound, written into a pipe."""
+        words = {"f": form, "v": "error", "nostdin": None, "copyts": None, "map_metadata": -1}
+        command = ffmpeg.output(sound, "pipe:1", **options, **words).compile(cmd=_binary())
+        child = self.stack.enter_context(Child(command))
+        return self.stack.enter_context(child.opened(form)), child
 
     def add_tags(self) -> None:
         """Carry over global tags and chapters."""
@@ -199,7 +223,7 @@ class _Work:
         self.target.metadata.update(self.movie.metadata)
         chapters = self.movie.chapters()
         for chapter in chapters:
-            moved = round(self.shift / Fraction(chapter["time_base"] or 1))
+            moved = round(self._shift / Fraction(chapter["time_base"] or 1))
             chapter["start"] += moved
             chapter["end"] += moved
         self.target.set_chapters(chapters)
