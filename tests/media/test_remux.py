@@ -34,8 +34,8 @@ def dubbed(source, dub, output, *, keep=False, language=None, limit=None):
     choice = choose_sound(sound, output.suffix, abs(missing) <= Fraction(1, 1000), missing)
     carried, notes = choose_streams(info, output.suffix, keep)
     hevc = encoding.encoder.name == "libx265"
-    remux(Remux(info, picture, sound, choice, end, hevc, carried, language), output, output.suffix)
-    return [*encoding.notes, *choice.notes, *notes]
+    lost = remux(Remux(info, picture, sound, choice, end, hevc, carried, language), output, output.suffix)
+    return [*encoding.notes, *choice.notes, *notes, *lost]
 
 
 @pytest.fixture

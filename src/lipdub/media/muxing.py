@@ -31,6 +31,8 @@ INTERLEAVING = {"max_interleave_delta": "1000000", "max_delay": "700000", "prelo
 """Options of muxers, in microseconds. They wait a second for a sparse stream, since what they are given is in
 order already (10 s of ProRes in Ultra HD would be 2 GB); the delays of MPEG-TS are those of ffmpeg's own."""
 
+_DAY = 86_400
+
 _EQUAL_TIMES: Any = FormatFlags.ts_nonstrict.value
 """Flag of formats that accept equal decoding times."""
 
@@ -103,7 +105,8 @@ class Lane:
             self._lengths = Scale.between(base, goal)
         pts = None if packet.pts is None else self._times(packet.pts)
         dts = None if packet.dts is None else self._times(packet.dts)
-        packet.duration = self._lengths(packet.duration or 0)
+        length = self._lengths(packet.duration or 0)
+        packet.duration = length if length * goal < _DAY else 0  # bitmap subtitles without an end
         packet.pts, packet.dts = self._in_order(pts, dts, strict)
         packet.time_base = goal
         packet.stream = self.target

@@ -253,6 +253,8 @@ def _is_alone(path: Path, stream: av.VideoStream) -> bool:
 def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
     context = getattr(stream, "codec_context", None)
     codec = context.codec.canonical_name if context else None
+    if stream.type == "data" and codec is None:
+        codec = getattr(stream, "name", None)
     kind: str = stream.type
     if kind == "data" and stream.metadata.get("timecode"):
         kind = "timecode"

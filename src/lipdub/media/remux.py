@@ -4,11 +4,11 @@ What has to be decoded first (a dub that is padded or cut, sound in a codec that
 ffmpeg decodes, into a pipe. Everything is put together in one thread: see `lipdub.media.muxing`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
+from math import ceil, lcm
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lipdub.media.muxing import INTERLEAVING, Lane, Turn, copied, encoded, write
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
 from lipdub.media.sound import LOSSLESS, SoundChoice
 from lipdub.media.streams import ATTACH, FORMATS, MP4_LIKE, Carried, choose_streams, sound_rate
+from lipdub.media.tags import carried_tags, track_tags, true_tags
 from lipdub.media.tracks import (
     COVERS,
     add_attachment,
@@ -34,13 +35,16 @@ from lipdub.media.tracks import (
     add_text,
     pcm_for,
     rate_for,
-    true_tags,
 )
 from lipdub.progress import Progress, Step, silent
 
 __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
 _DEFAULT = av.stream.Disposition.default
+_COVER = av.stream.Disposition.attached_pic
+
+MOST_TICKS = 1_000_000
+"""Ticks a second that MP4's clock has at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,10 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
     suffix = suffix.lower()
     damaged: list[Fraction] = []
     with ExitStack() as stack:
-        target = stack.enter_context(_written(output, FORMATS[suffix], _options(job, suffix)))
-        work = _Work(job, suffix, target, stack.enter_context(opened(job.info.path)), stack)
+        movie = stack.enter_context(opened(job.info.path))
+        options = _options(job, suffix, movie.chapters())
+        target = stack.enter_context(_written(output, FORMATS[suffix], options))
+        work = _Work(job, suffix, target, movie, stack)
         work.add_picture(stack.enter_context(opened(job.picture)))
         work.add_dub()
         for carried in sorted(job.carried, key=lambda c: c.codec == ATTACH):  # attached files come last
@@ -95,22 +101,31 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
         work.add_tags()
         write(target, work.sources(damaged.append), _Report(job.length, progress))
     _check_finished(output)
+    if job.info.still:
+        return []
     notes = [
         f"{job.info.path.name} is damaged after {float(t):.1f} s; its other streams end there."
         for t in damaged
     ]
-    return notes if job.info.still else notes + losses(job.info, output, suffix)
+    return notes + losses(job.info.path, output, suffix, work.pairs)
 
 
 @dataclass(slots=True)
 class _Work:
-    """The streams of an output while they are put together; `lanes` are those copied from the movie."""
+    """The streams of an output while they are put together.
+
+    Attributes:
+        pairs: index of a stream in the movie, and in the output.
+        lanes: of streams that are copied from the movie, by their index there.
+        made: packets from elsewhere.
+    """
 
     job: Remux
     suffix: str
     target: av.container.OutputContainer
     movie: av.container.InputContainer
     stack: ExitStack
+    pairs: list[tuple[int, int]] = field(default_factory=list)
     lanes: dict[int, Lane] = field(default_factory=dict)
     made: list[Iterator[Turn]] = field(default_factory=list)
 
@@ -131,8 +146,9 @@ class _Work:
             stream.codec_context.framerate = job.info.rate
         if not job.info.still:
             old = self.movie.streams[job.info.index]
-            stream.metadata.update(true_tags(old.metadata))
+            stream.metadata.update(true_tags(track_tags(old.metadata, self.suffix)))
             stream.disposition = old.disposition
+            self.pairs.append((old.index, stream.index))
         self.made.append(copied(picture, {template.index: Lane(stream, self._shift)}))
 
     def add_dub(self) -> None:
@@ -159,9 +175,12 @@ class _Work:
             add_attachment(self.target, old, old.data, ("attachment", "application/octet-stream"))
             return
         stream = self._add_timed(carried, old)
-        stream.metadata.update(old.metadata)
+        tags = track_tags(old.metadata, self.suffix)
+        stream.metadata.update(tags if carried.codec == "copy" else true_tags(tags))
         # Of the sound tracks, the dub is the one that is played unless another is asked for.
         stream.disposition = old.disposition & ~_DEFAULT if carried.kind == "audio" else old.disposition
+        if not old.disposition & _COVER:  # which is not where it was put
+            self.pairs.append((old.index, stream.index))
 
     def _add_timed(self, carried: Carried, old: Any) -> Any:
         info = self.job.info
@@ -220,7 +239,7 @@ class _Work:
         """Carry over global tags and chapters."""
         if self.job.info.still:
             return
-        self.target.metadata.update(self.movie.metadata)
+        self.target.metadata.update(carried_tags(self.movie.metadata))
         chapters = self.movie.chapters()
         for chapter in chapters:
             moved = round(self._shift / Fraction(chapter["time_base"] or 1))
@@ -269,12 +288,14 @@ def _written(path: Path, form: str, options: dict[str, str]) -> Iterator[av.cont
         raise write_error(exc) from exc
 
 
-def _options(job: Remux, suffix: str) -> dict[str, str]:
+def _options(job: Remux, suffix: str, chapters: Sequence[Any]) -> dict[str, str]:
     """Options of the muxer: no version, no date and no random number of its own; exact times."""
     options = {"fflags": "+bitexact", "strict": "-2"} | INTERLEAVING
     if suffix in MP4_LIKE:
-        scale = str(exact_timescale(job.info.time_base))
-        options |= {"video_track_timescale": scale, "movie_timescale": scale}
+        scale = exact_timescale(job.info.time_base)
+        clock = lcm(scale, *(Fraction(c["start"] * c["time_base"]).denominator for c in chapters))
+        options["video_track_timescale"] = str(scale)
+        options["movie_timescale"] = str(clock if clock <= MOST_TICKS else scale)
     return options
 
 

@@ -24,11 +24,6 @@ KEEPING_TAGS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """What a number of channels means that nothing is said of; libavutil's own reading."""
 
-_STALE_TAGS = frozenset(
-    {"encoder", "bps", "number_of_bytes", "_statistics_writing_app", "_statistics_writing_date_utc"}
-)
-"""Tags of a picture that are not true of a new one, in small letters and without a language."""
-
 
 def add_copy(target: Output, template: Any, suffix: str) -> Any:
     """A stream whose packets are copied.
@@ -158,8 +153,3 @@ def add_text(target: Output, codec: str, source: Any) -> tuple[Any, Callable[[Pa
         return made  # type: ignore[no-any-return]
 
     return stream, written_anew
-
-
-def true_tags(tags: dict[str, str]) -> dict[str, str]:
-    """The tags of a picture that are still true of a new one."""
-    return {key: text for key, text in tags.items() if key.lower().split("-")[0] not in _STALE_TAGS}
