@@ -16,7 +16,7 @@ CHAPTERS = ((0, 333, "Anfang"), (333, 1001, "Füchse & Co."), (1001, 2000, "終�
 """Start and end in ms, title."""
 
 
-def sup_file(path: Path, times: Sequence[float] = (0.2, 1.4), length: float = 0.4) -> Path:
+def sup_file(path: Path, times: Sequence[float] = (0.2, 1.4), shown: float = 0.4) -> Path:
     """Bitmap subtitles as on Blu-ray (PGS): a white bar at each time."""
 
     def segment(kind: int, pts: int, data: bytes) -> bytes:
@@ -37,7 +37,7 @@ def sup_file(path: Path, times: Sequence[float] = (0.2, 1.4), length: float = 0.
     palette = bytes((0, 0, 1, 235, 128, 128, 255))
     out = b""
     for number, time in enumerate(times):
-        begin, end = (round(90_000 * t) for t in (time, time + length))
+        begin, end = (round(90_000 * t) for t in (time, time + shown))
         out += segment(0x16, begin, composition(2 * number, struct.pack(">HBBHH", 0, 0, 0, 72, 80)))
         out += segment(0x17, begin, window) + segment(0x14, begin, palette) + segment(0x15, begin, bar)
         out += segment(0x80, begin, b"")
@@ -95,13 +95,14 @@ def full_movie(path: Path, *, seconds: int = 2, data: bool = True) -> Path:
     sound = click_file(folder / "sound.wav", seconds=seconds)
     inputs = [picture, sound, srt_file(folder / "text.srt"), sup_file(folder / "bitmap.sup")]
     inputs.append(tags_file(folder / "tags.txt", **({"MOOD": "düster"} if suffix == ".mkv" else {})))
-    words = ["-copyts", *(w for each in inputs for w in ("-i", f"file:{each}"))]
+    ends = {".sup": ["-fix_sub_duration"]}  # PGS says when a picture ends in a packet of its own
+    words = ["-copyts", *(w for each in inputs for w in (*ends.get(each.suffix, []), "-i", f"file:{each}"))]
     words += ["-map", "0:v", "-c:v", "copy", *4 * ["-map", "1:a"]]
     words += ["-c:a", SOUND.get(suffix, "aac"), "-map_metadata", "4", "-map_chapters", "4"]
     about = [
         ("eng", "Original", "default+original"),
         ("spa", "Comentario del director, año 2019", "comment"),
-        ("deu", "Hörfassung", "hearing_impaired"),
+        ("ger" if suffix == ".mov" else "deu", "Hörfassung", "hearing_impaired"),
         ("fra", "Doublage", "dub"),
     ]
     for n, (language, title, flags) in enumerate(about):

@@ -5,6 +5,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from av.stream import Disposition
+
 from lipdub.media.probe import opened
 from lipdub.media.tags import TITLES, carried_tags, same_language
 
@@ -33,6 +35,8 @@ def losses(source: Path, output: Path, suffix: str, pairs: Sequence[tuple[int, i
         if gone:
             notes.append(f"{suffix} does not keep these tags of the movie: {', '.join(sorted(gone))}.")
         both = [(old.streams[one], new.streams[other]) for one, other in pairs]
+        if not any(s.type == "data" and _stamp(s) for s in old.streams):  # of which is said already
+            notes += _time_codes(both, suffix)
         for what, kept in _COMPARED.items():
             lost = [str(one.index) for one, other in both if not kept(one, other)]
             if lost:
@@ -45,6 +49,15 @@ def _chapters(old: Sequence[Any], new: Sequence[Any], suffix: str) -> list[str]:
         return [f"{suffix} does not keep the movie's {len(old)} chapters."]
     late = max((abs(_start(a) - _start(b)) for a, b in zip(old, new, strict=True)), default=Fraction(0))
     return [f"chapters moved by up to {float(late):.4f} s in {suffix}."] if late > Fraction(1, 2000) else []
+
+
+def _time_codes(both: Sequence[tuple[Any, Any]], suffix: str) -> list[str]:
+    lost = [_stamp(one) for one, other in both if _stamp(one) not in {None, _stamp(other)}]
+    return [f"{suffix} does not keep the time code {stamp}." for stamp in lost]
+
+
+def _stamp(stream: Any) -> str | None:
+    return next((text for key, text in stream.metadata.items() if key.lower() == "timecode"), None)
 
 
 def _start(chapter: Any) -> Fraction:
@@ -65,8 +78,12 @@ def _title(tags: Mapping[str, str]) -> str | None:
 
 
 def _flags(stream: Any) -> int:
-    """Flags that say what a track is for; which of them is the default is another matter."""
-    return int(stream.disposition) & ~1
+    """Flags that say what a track is for; which of them is the default is another matter.
+
+    MP4 has one mark for sound for the hard of hearing and for captions.
+    """
+    flags = stream.disposition & ~Disposition.default
+    return int(flags & ~Disposition.captions if flags & Disposition.hearing_impaired else flags)
 
 
 _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -32,6 +32,8 @@ INTERLEAVING = {"max_interleave_delta": "1000000", "max_delay": "700000", "prelo
 order already (10 s of ProRes in Ultra HD would be 2 GB); the delays of MPEG-TS are those of ffmpeg's own."""
 
 _DAY = 86_400
+_LONG_SUBTITLE = 10
+"""Seconds for which a bitmap subtitle stands whose end the source does not know: it says 49 days then."""
 
 _EQUAL_TIMES: Any = FormatFlags.ts_nonstrict.value
 """Flag of formats that accept equal decoding times."""
@@ -106,7 +108,7 @@ class Lane:
         pts = None if packet.pts is None else self._times(packet.pts)
         dts = None if packet.dts is None else self._times(packet.dts)
         length = self._lengths(packet.duration or 0)
-        packet.duration = length if length * goal < _DAY else 0  # bitmap subtitles without an end
+        packet.duration = length if length * goal < _DAY else int(_LONG_SUBTITLE / goal)
         packet.pts, packet.dts = self._in_order(pts, dts, strict)
         packet.time_base = goal
         packet.stream = self.target

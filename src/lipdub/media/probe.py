@@ -132,7 +132,10 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     _check_file(path)
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
-        container = av.open(_as_file(path), options={"pattern_type": "none"})
+        # Tags may be of any encoding: bytes that are no UTF-8 are kept as they are.
+        container = av.open(
+            _as_file(path), options={"pattern_type": "none"}, metadata_errors="surrogateescape"
+        )
     except (av.error.FFmpegError, OSError) as exc:
         raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
     try:

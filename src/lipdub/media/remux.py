@@ -5,10 +5,10 @@ ffmpeg decodes, into a pipe. Everything is put together in one thread: see `lipd
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil, lcm
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import av.error
 import av.stream
 import ffmpeg
 
-from lipdub.errors import MediaError, RenderError
+from lipdub.media.boxes import disable_subtitles
 from lipdub.media.child import Child
 from lipdub.media.encode import exact_timescale
 from lipdub.media.losses import losses
 from lipdub.media.muxing import INTERLEAVING, Lane, Turn, copied, encoded, write, write_error
+from lipdub.media.outfile import Report, check_finished, written
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
 from lipdub.media.sound import LOSSLESS, SoundChoice
 from lipdub.media.streams import ATTACH, FORMATS, MP4_LIKE, Carried, choose_streams, sound_rate
@@ -36,7 +37,7 @@ from lipdub.media.tracks import (
     pcm_for,
     rate_for,
 )
-from lipdub.progress import Progress, Step, silent
+from lipdub.progress import Progress, silent
 
 __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
@@ -92,15 +93,17 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
     with ExitStack() as stack:
         movie = stack.enter_context(opened(job.info.path))
         options = _options(job, suffix, movie.chapters())
-        target = stack.enter_context(_written(output, FORMATS[suffix], options))
+        target = stack.enter_context(written(output, FORMATS[suffix], options))
         work = _Work(job, suffix, target, movie, stack)
         work.add_picture(stack.enter_context(opened(job.picture)))
         work.add_dub()
         for carried in sorted(job.carried, key=lambda c: c.codec == ATTACH):  # attached files come last
             work.add(carried)
         work.add_tags()
-        write(target, work.sources(damaged.append), _Report(job.length, progress))
-    _check_finished(output)
+        write(target, work.sources(damaged.append), Report(job.length, progress))
+    if suffix in MP4_LIKE:
+        _disable_subtitles(output, work.subtitles)
+    check_finished(output)
     if job.info.still:
         return []
     notes = [
@@ -116,6 +119,7 @@ class _Work:
 
     Attributes:
         pairs: index of a stream in the movie, and in the output.
+        subtitles: which of those tracks are shown by default.
         lanes: of streams that are copied from the movie, by their index there.
         made: packets from elsewhere.
     """
@@ -126,6 +130,7 @@ class _Work:
     movie: av.container.InputContainer
     stack: ExitStack
     pairs: list[tuple[int, int]] = field(default_factory=list)
+    subtitles: list[bool] = field(default_factory=list)
     lanes: dict[int, Lane] = field(default_factory=dict)
     made: list[Iterator[Turn]] = field(default_factory=list)
 
@@ -179,6 +184,8 @@ class _Work:
         stream.metadata.update(tags if carried.codec == "copy" else true_tags(tags))
         # Of the sound tracks, the dub is the one that is played unless another is asked for.
         stream.disposition = old.disposition & ~_DEFAULT if carried.kind == "audio" else old.disposition
+        if carried.kind == "subtitle":
+            self.subtitles.append(bool(old.disposition & _DEFAULT))
         if not old.disposition & _COVER:  # which is not where it was put
             self.pairs.append((old.index, stream.index))
 
@@ -252,42 +259,6 @@ class _Work:
         return self.made + others
 
 
-class _Report:
-    """Tell the progress of writing, once a second of the movie."""
-
-    def __init__(self, length: Fraction, progress: Progress) -> None:
-        self._total = ceil(length)
-        self._done = 0
-        self._progress = progress
-
-    def __call__(self, seconds: int) -> None:
-        if self._done < seconds <= self._total:
-            self._done = seconds
-            self._progress(Step("remux", seconds, self._total, "s"))
-
-
-@contextmanager
-def _written(path: Path, form: str, options: dict[str, str]) -> Iterator[av.container.OutputContainer]:
-    """A file to put streams into; it is finished at the end, unless there was an error."""
-    try:
-        # Tags that are not UTF-8 go out as the bytes that came in.
-        target = av.open(
-            _file(path), "w", format=form, container_options=options, metadata_errors="surrogateescape"
-        )
-    except (av.error.FFmpegError, OSError, ValueError) as exc:
-        raise write_error(exc) from exc
-    try:
-        yield target
-    except BaseException:
-        with suppress(av.error.FFmpegError, OSError, ValueError):  # the first error is the one that matters
-            target.close()
-        raise
-    try:
-        target.close()
-    except (av.error.FFmpegError, OSError) as exc:
-        raise write_error(exc) from exc
-
-
 def _options(job: Remux, suffix: str, chapters: Sequence[Any]) -> dict[str, str]:
     """Options of the muxer: no version, no date and no random number of its own; exact times."""
     options = {"fflags": "+bitexact", "strict": "-2"} | INTERLEAVING
@@ -339,25 +310,15 @@ def _constant(rate: Fraction) -> bool:
     return 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
 
 
+def _disable_subtitles(output: Path, streams: Sequence[Any]) -> None:
+    try:
+        disable_subtitles(output, streams)
+    except OSError as exc:
+        raise write_error(exc) from exc
+
+
 def _first_packet(info: VideoInfo, carried: Carried) -> bytes:
     """The bytes of a cover picture."""
     with opened(info.path) as container:
         packets = container.demux(container.streams[carried.index])
         return next((bytes(packet) for packet in packets if packet.size), b"")
-
-
-def _check_finished(output: Path) -> None:
-    """Muxers leave out streams without packets, and do not fail; read the first packet of each."""
-    try:
-        with opened(output) as container:
-            wanted = {s.index for s in (*container.streams.video[:1], *container.streams.audio[:1])}
-            for packet in container.demux(*(container.streams[index] for index in wanted)):
-                if packet.size:
-                    wanted.discard(packet.stream.index)
-                if not wanted:
-                    break
-            missing = bool(wanted) or not container.streams.video or not container.streams.audio
-    except MediaError as exc:
-        raise RenderError(f"a file was written that cannot be read: {exc}") from exc
-    if missing:
-        raise RenderError("the output was put together without picture or sound; please report this.")

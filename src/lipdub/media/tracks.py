@@ -41,11 +41,11 @@ def add_copy(target: Output, template: Any, suffix: str) -> Any:
     except (av.error.FFmpegError, ValueError) as exc:
         raise RenderError(f"{suffix} does not take stream {template.index} of the source ({exc}).") from exc
     context, old = stream.codec_context, template.codec_context
-    if context is not None:
+    if context is not None and stream.type == "video":
         tag = _tag_for(old, suffix)
         if tag:
             context.codec_tag = tag
-        if stream.type == "video" and template.average_rate:
+        if template.average_rate:
             context.framerate = template.average_rate
     return stream
 
