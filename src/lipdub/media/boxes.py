@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from lipdub.errors import RenderError
+
 _SUBTITLES = frozenset({b"sbtl", b"text", b"subp"})
 """Handlers of tracks of subtitles; a track of chapters is one too, the last."""
 
@@ -22,20 +24,25 @@ def disable_subtitles(path: Path, wanted: Sequence[bool]) -> None:
         wanted: for each of its subtitle streams, in order, whether it is shown by default.
 
     Raises:
-        OSError: it cannot be written.
+        RenderError: it cannot be written.
     """
-    with path.open("r+b") as file:
-        end = file.seek(0, 2)
-        tracks = [box for moov in _named(file, 0, end, b"moov") for box in _named(file, *moov, b"trak")]
-        headers = [
-            next(_named(file, *track, b"tkhd")) for track in tracks if _handler(file, track) in _SUBTITLES
-        ]
-        for (start, _), shown in zip(headers, wanted, strict=False):
-            if not shown:
-                file.seek(start + 3)
-                flags = file.read(1)[0]
-                file.seek(start + 3)
-                file.write(bytes([flags & ~_ENABLED]))
+    try:
+        with path.open("r+b") as file:
+            _disable(file, wanted)
+    except OSError as exc:
+        raise RenderError(f"{path} cannot be changed ({exc.strerror}).") from exc
+
+
+def _disable(file: BinaryIO, wanted: Sequence[bool]) -> None:
+    end = file.seek(0, 2)
+    tracks = [box for moov in _named(file, 0, end, b"moov") for box in _named(file, *moov, b"trak")]
+    headers = [next(_named(file, *track, b"tkhd")) for track in tracks if _handler(file, track) in _SUBTITLES]
+    for (start, _), shown in zip(headers, wanted, strict=False):
+        if not shown:
+            file.seek(start + 3)
+            flags = file.read(1)[0]
+            file.seek(start + 3)
+            file.write(bytes([flags & ~_ENABLED]))
 
 
 def _handler(file: BinaryIO, track: tuple[int, int]) -> bytes:

@@ -1,19 +1,42 @@
 """The file that an output is written into: opened, watched, finished and looked at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from math import ceil
+from math import ceil, lcm
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
 import av.error
 
 from lipdub.errors import MediaError, RenderError
-from lipdub.media.muxing import write_error
+from lipdub.media.encode import exact_timescale
+from lipdub.media.muxing import INTERLEAVING, write_error
 from lipdub.media.probe import opened
+from lipdub.media.streams import MP4_LIKE
 from lipdub.progress import Progress, Step
+
+MOST_TICKS = 1_000_000
+"""Ticks a second that the clock of an MP4 file has at most."""
+
+
+def muxer_options(suffix: str, time_base: Fraction, chapters: Sequence[Any]) -> dict[str, str]:
+    """Options of the muxer: no version, no date and no random number of its own; exact times.
+
+    Args:
+        suffix: of the output's name.
+        time_base: of the picture, in seconds.
+        chapters: as PyAV gives them.
+    """
+    options = {"fflags": "+bitexact", "strict": "-2"} | INTERLEAVING
+    if suffix in MP4_LIKE:
+        scale = exact_timescale(time_base)
+        clock = lcm(scale, *(Fraction(c["start"] * c["time_base"]).denominator for c in chapters))
+        options["video_track_timescale"] = str(scale)
+        options["movie_timescale"] = str(clock if clock <= MOST_TICKS else scale)
+    return options
 
 
 class Report:
@@ -30,9 +53,14 @@ class Report:
         self._progress = progress
 
     def __call__(self, seconds: int) -> None:
+        """What comes now is of that second."""
         if self._done < seconds <= self._total:
             self._done = seconds
             self._progress(Step("remux", seconds, self._total, "s"))
+
+    def finish(self) -> None:
+        """All is written."""
+        self._progress(Step("remux", self._total, self._total, "s"))
 
 
 @contextmanager

@@ -4,11 +4,10 @@ What has to be decoded first (a dub that is padded or cut, sound in a codec that
 ffmpeg decodes, into a pipe. Everything is put together in one thread: see `lipdub.media.muxing`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ import ffmpeg
 
 from lipdub.media.boxes import disable_subtitles
 from lipdub.media.child import Child
-from lipdub.media.encode import exact_timescale
 from lipdub.media.losses import losses
-from lipdub.media.muxing import INTERLEAVING, Lane, Turn, copied, encoded, write, write_error
-from lipdub.media.outfile import Report, check_finished, written
+from lipdub.media.muxing import Lane, Turn, copied, encoded, write
+from lipdub.media.outfile import Report, check_finished, muxer_options, written
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
 from lipdub.media.sound import LOSSLESS, SoundChoice
 from lipdub.media.streams import ATTACH, FORMATS, MP4_LIKE, Carried, choose_streams, sound_rate
@@ -43,9 +41,6 @@ __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
 _DEFAULT = av.stream.Disposition.default
 _COVER = av.stream.Disposition.attached_pic
-
-MOST_TICKS = 1_000_000
-"""Ticks a second that MP4's clock has at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
     damaged: list[Fraction] = []
     with ExitStack() as stack:
         movie = stack.enter_context(opened(job.info.path))
-        options = _options(job, suffix, movie.chapters())
+        options = muxer_options(suffix, job.info.time_base, movie.chapters())
         target = stack.enter_context(written(output, FORMATS[suffix], options))
         work = _Work(job, suffix, target, movie, stack)
         work.add_picture(stack.enter_context(opened(job.picture)))
@@ -100,10 +95,12 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
         for carried in sorted(job.carried, key=lambda c: c.codec == ATTACH):  # attached files come last
             work.add(carried)
         work.add_tags()
-        write(target, work.sources(damaged.append), Report(job.length, progress))
+        report = Report(job.length, progress)
+        write(target, work.sources(damaged.append), report)
     if suffix in MP4_LIKE:
-        _disable_subtitles(output, work.subtitles)
+        disable_subtitles(output, work.subtitles)
     check_finished(output)
+    report.finish()
     if job.info.still:
         return []
     notes = [
@@ -259,17 +256,6 @@ class _Work:
         return self.made + others
 
 
-def _options(job: Remux, suffix: str, chapters: Sequence[Any]) -> dict[str, str]:
-    """Options of the muxer: no version, no date and no random number of its own; exact times."""
-    options = {"fflags": "+bitexact", "strict": "-2"} | INTERLEAVING
-    if suffix in MP4_LIKE:
-        scale = exact_timescale(job.info.time_base)
-        clock = lcm(scale, *(Fraction(c["start"] * c["time_base"]).denominator for c in chapters))
-        options["video_track_timescale"] = str(scale)
-        options["movie_timescale"] = str(clock if clock <= MOST_TICKS else scale)
-    return options
-
-
 def _file(path: Path) -> str:
     return f"file:{path}"
 
@@ -308,13 +294,6 @@ def _sound(job: Remux, dub: Any) -> Any:
 def _constant(rate: Fraction) -> bool:
     """Whether this looks like a rate that somebody chose, not like the mean of a variable one."""
     return 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
-
-
-def _disable_subtitles(output: Path, streams: Sequence[Any]) -> None:
-    try:
-        disable_subtitles(output, streams)
-    except OSError as exc:
-        raise write_error(exc) from exc
 
 
 def _first_packet(info: VideoInfo, carried: Carried) -> bytes:
