@@ -195,7 +195,7 @@ def test_progress_goes_from_the_first_frame_to_the_last(lossless: Path, dub: Pat
     )
     rendered = [step.done for step in steps if step.stage == "render"]
     assert rendered == list(range(1, 21))
-    assert steps[-1] == Step("remux", 1, 1, "files")
+    assert steps[-1] == Step("remux", 1, 1, "s")
 
 
 def test_sound_that_is_too_long_is_cut_and_the_speech_in_it_counted(lossless: Path, tmp_path: Path):

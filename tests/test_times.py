@@ -35,7 +35,7 @@ from tests.support.media import (
     movie,
     regular_pts,
 )
-from tests.support.picture import PictureWriter
+from tests.support.picture import PictureWriter, picture_of
 
 SIZE = (64, 48)
 CLICKS = (0.06, 0.14)
@@ -322,7 +322,16 @@ def test_an_avi_of_the_rate_that_keeps_the_times(tmp_path: Path, steps: list[int
     assert rate == slots
     assert rounding_note(".avi", step, rate) is None
     sound, output = choose_sound(dub, ".avi", True, Fraction(0)), tmp_path / "out.avi"
-    job = Remux(info, tmp_path / "picture.mov", dub, sound, Fraction(280, 1000), False, (), slots=rate)
+    job = Remux(
+        info,
+        picture_of(tmp_path / "picture.mov", info),
+        dub,
+        sound,
+        Fraction(280, 1000),
+        False,
+        (),
+        slots=rate,
+    )
     remux(job, output, ".avi")
     assert shown(output) == shown_by_ffmpeg(output) == [Fraction(time, 1000) for time in pts]
 

@@ -1,4 +1,4 @@
-"""Render the picture: find the segments that are missing, make them, join them all.
+"""Render the picture: find the segments that are missing, and make them.
 
 Three stages work side by side: decoding, the network, encoding. Each segment is written whole, settled on the
 disk, and only then entered in the journal, so a run that is stopped at any moment goes on from the last
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from pathlib import Path
 
 import av
 
@@ -20,11 +19,11 @@ from lipdub.journal import Ended, Finished, Journal
 from lipdub.media.encode import SegmentWriter
 from lipdub.media.encoding import Encoding
 from lipdub.media.frames import read_timed, usual_length
-from lipdub.media.join import join
+from lipdub.media.join import Joined, Segment
 from lipdub.media.marks import Mark, checksum, read_after
 from lipdub.media.planes import frame_bytes, pts_of
 from lipdub.media.probe import VideoInfo
-from lipdub.media.timing import Order, last_length, order_of, whole_order
+from lipdub.media.timing import last_length, order_of
 from lipdub.progress import Progress, Step
 from lipdub.render import Inpainter, MelSource, Shown, Threaded, render
 from lipdub.segments import Segments, segment_at
@@ -62,10 +61,9 @@ class Painting:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The new picture: its file, numbers of its frames, their order, and the seconds at which it ends."""
+    """The new picture: its segments, numbers of its frames, and the seconds at which it ends."""
 
-    path: Path
-    order: Order
+    joined: Joined
     frames: int
     changed: int
     edits: int
@@ -73,34 +71,31 @@ class Picture:
     end: Fraction
 
 
-def make_picture(job: Painting, journal: Journal, path: Path) -> Picture:
-    """Make the segments that the journal does not have, and join all of them.
+def make_picture(job: Painting, journal: Journal) -> Picture:
+    """Make the segments that the journal does not have.
 
     Args:
         job: what to make.
         journal: of what is made already.
-        path: of the picture's file.
 
     Raises:
+        InputError: nothing of the picture is left at the length that was asked for.
         RenderError: decoding, encoding or the disk fails; what is finished stays in the journal.
     """
     if isinstance(job.inpainter, Threaded) and journal.threads:
         job.inpainter.pin_threads(journal.threads)
-    finished = _all_segments(job, journal)
-    parts = [entry for entry in finished if entry.frames]
-    if not parts:
+    finished = [entry for entry in _all_segments(job, journal) if entry.frames]
+    if not finished:
         raise InputError("nothing of the picture is left at this length; see --length and --audio-offset.")
-    files = (journal.path_of(entry) for entry in parts)
-    order = whole_order(entry.order for entry in parts if entry.order)
-    join(files, path, job.movie, job.encoding, order, parts[-1].length)
+    movie = job.movie
+    parts = [Segment(journal.path_of(entry), entry.order) for entry in finished if entry.order]
     return Picture(
-        path,
-        order,
-        sum(entry.frames for entry in parts),
-        sum(entry.changed for entry in parts),
-        sum(entry.edits for entry in parts),
-        sum(entry.moved for entry in parts),
-        parts[-1].end,
+        Joined(parts, movie.time_base, usual_length(movie), finished[-1].length),
+        sum(entry.frames for entry in finished),
+        sum(entry.changed for entry in finished),
+        sum(entry.edits for entry in finished),
+        sum(entry.moved for entry in finished),
+        finished[-1].end,
     )
 
 

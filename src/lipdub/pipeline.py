@@ -26,7 +26,7 @@ from lipdub.outputs import publish
 from lipdub.picture import Painting, Picture, make_picture
 from lipdub.plan import Plan
 from lipdub.planning import repeated
-from lipdub.progress import Progress, Step, silent
+from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter
 from lipdub.speech import MelReader, speech_seconds
 from lipdub.workfolder import folder_for, work_folder
@@ -178,8 +178,7 @@ def _render(job: _Job, plan: Plan, engine: Engine) -> tuple[Picture, Encoding]:
         frames=job.frames,
         progress=job.progress,
     )
-    path = job.work / f"picture.{encoding.encoder.carrier}"
-    return make_picture(painting, Journal(job.work), path), encoding
+    return make_picture(painting, Journal(job.work)), encoding
 
 
 def _picture_notes(picture: Picture, plan: Plan) -> list[str]:
@@ -194,21 +193,20 @@ def _picture_notes(picture: Picture, plan: Plan) -> list[str]:
 
 def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path, list[str]]:
     """Remux and publish; returns the output's name and what is to be said of it."""
-    job.progress(Step("remux", 0, 1, "files"))
     suffix = job.output.suffix
     missing = picture.end - job.sound_length
     sound = choose_sound(job.dub, suffix, abs(missing) <= SAME_LENGTH, missing)
     carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
     if job.options.keep_original_audio and all(s.kind != "audio" for s in job.movie.streams):
         notes.append("the movie has no sound of its own to keep.")
-    step, slots = _grid(job.movie, picture.order)
+    step, slots = _grid(job.movie, picture.joined.order)
     rounded = rounding_note(suffix, step, slots)
     notes += [rounded] if rounded else []
     finished = job.work / f"finished{suffix}"
-    remux(
+    notes += remux(
         Remux(
             info=job.movie,
-            picture=picture.path,
+            picture=picture.joined,
             dub=job.dub,
             sound=sound,
             length=picture.end,
@@ -219,11 +217,11 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         ),
         finished,
         suffix,
+        job.progress,
     )
     written = publish(finished, job.output, job.options.overwrite)
     if written != job.output:
         notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")
-    job.progress(Step("remux", 1, 1, "files"))
     return written, [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
 
 

@@ -23,7 +23,7 @@ from tests.support.media import (
     movie,
     write_sound,
 )
-from tests.support.picture import PictureWriter
+from tests.support.picture import PictureWriter, picture_of
 
 TIMES = (0.25, 0.5, 0.75)
 COMPRESSED = [".m4a", ".mp3", ".opus"]
@@ -208,7 +208,7 @@ def test_every_dub_is_heard_in_its_place_and_as_long_as_the_picture(
     missing = 1 - length
     choice = choose_sound(sound, suffix, abs(missing) <= Fraction(1, 1000), missing)
     output = tmp_path / f"out{suffix}"
-    remux(Remux(info, picture, sound, choice, Fraction(1), False, ()), output, suffix)
+    remux(Remux(info, picture_of(picture, info), sound, choice, Fraction(1), False, ()), output, suffix)
     with av.open(str(output)) as container:
         frames = list(container.decode(video=0))
         assert len(frames) == 10

@@ -95,7 +95,8 @@ _PLAIN_NAMES = {
     "aac": "AAC", "mp3": "MP3", "mp2": "MP2", "ac3": "AC-3", "eac3": "E-AC-3", "dts": "DTS", "flac": "FLAC",
     "alac": "ALAC", "opus": "Opus", "libopus": "Opus", "vorbis": "Vorbis", "truehd": "TrueHD",
     "subrip": "SubRip", "ass": "ASS", "ssa": "SSA", "webvtt": "WebVTT", "mov_text": "timed text",
-    "hdmv_pgs_subtitle": "PGS", "dvd_subtitle": "VobSub", "dvb_subtitle": "DVB", "eia_608": "CEA-608",
+    "srt": "SubRip", "hdmv_pgs_subtitle": "PGS", "dvd_subtitle": "VobSub", "dvb_subtitle": "DVB",
+    "eia_608": "CEA-608",
 }  # fmt: skip
 
 _WITHOUT_PRESENTATION_TIMES = frozenset({".avi"})

@@ -1,84 +1,75 @@
-"""Join segments into one picture stream, with decoding times computed over all of it."""
+"""Segments as one picture stream, with times computed over all of it; no frame is encoded anew."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
-import av.container
-import av.error
 
 from lipdub.errors import RenderError
-from lipdub.media.encode import exact_timescale, write_error
-from lipdub.media.encoding import Encoding
-from lipdub.media.frames import usual_length
-from lipdub.media.probe import VideoInfo, opened
-from lipdub.media.timing import DecodingTimes, Order
+from lipdub.media.probe import opened
+from lipdub.media.timing import DecodingTimes, Order, whole_order
 
 
-def join(
-    segments: Iterable[Path], path: Path, info: VideoInfo, encoding: Encoding, order: Order, length: int
-) -> None:
-    """Write one picture file from the files of all segments, in order; no frame is encoded anew.
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A file as `SegmentWriter` makes it, and the order of its packets."""
 
-    Args:
-        segments: files as `SegmentWriter` makes them, all with this encoding; at least one.
-        path: where to; its suffix should be ``.`` + the encoder's carrier.
-        info: the movie.
-        encoding: of the picture.
-        order: in which the packets of all segments are decoded and shown.
+    path: Path
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A picture in segments.
+
+    Attributes:
+        segments: in order, all with one encoding; at least one.
+        time_base: unit of their times, in seconds.
+        usual: ticks that a frame usually lasts.
         length: ticks for which the last frame is shown.
-
-    Raises:
-        RenderError: a segment cannot be read, or the disk is full.
     """
-    times = DecodingTimes(order, usual_length(info))
-    scale = str(exact_timescale(info.time_base))
-    nut = encoding.encoder.carrier == "nut"
-    options = {} if nut else {"video_track_timescale": scale, "movie_timescale": scale}
-    try:
-        with av.open(f"file:{path}", "w", format=encoding.encoder.carrier, options=options) as output:
-            stream: av.VideoStream | None = None
-            for segment in segments:
-                with opened(segment) as container:
-                    source = container.streams.video[0]
-                    if stream is None:
-                        stream = _like(source, output)
-                        stream.time_base = info.time_base
-                    for packet in _timed(container, source, info.time_base, times):
-                        packet.stream = stream
-                        packet.duration = length if packet.pts in {order.last, order.tail[-1]} else 0
-                        output.mux(packet)
-    except (av.error.FFmpegError, OSError) as exc:
-        raise write_error(exc, path) from exc
+
+    segments: Sequence[Segment]
+    time_base: Fraction
+    usual: int
+    length: int
+
+    @property
+    def order(self) -> Order:
+        """The order of all packets."""
+        return whole_order(segment.order for segment in self.segments)
+
+    def packets(self) -> Iterator["av.Packet[Any]"]:
+        """All packets, in the order of decoding, with both their times and their durations in `time_base`.
+
+        Raises:
+            RenderError: a segment is not what its order says.
+        """
+        order = self.order
+        times = DecodingTimes(order, self.usual)
+        ends = [segment.order.first for segment in self.segments[1:]]
+        for segment, end in zip(self.segments, [*ends, order.tail[-1] + self.length], strict=True):
+            packets, pts = _read(segment.path, self.time_base)
+            following = dict(zip(sorted(pts), [*sorted(pts)[1:], end], strict=True))
+            for packet, shown, decoded in zip(packets, pts, times.of(pts), strict=True):
+                # MP4 takes the length of the picture from the packet that is decoded last.
+                packet.duration = self.length if shown == order.last else following[shown] - shown
+                packet.time_base = self.time_base
+                packet.pts, packet.dts = shown, decoded
+                yield packet
 
 
-def _like(source: av.VideoStream, output: av.container.OutputContainer) -> av.VideoStream:
-    """A stream of the same codec, with what libav keeps beside the codec's own header."""
-    stream = output.add_stream_from_template(source, opaque=True)
-    context = stream.codec_context
-    context.codec_tag = source.codec_context.codec_tag  # tells the profile of ProRes
-    if source.sample_aspect_ratio:
-        context.sample_aspect_ratio = source.sample_aspect_ratio
-    return stream
+def _read(path: Path, time_base: Fraction) -> tuple[list["av.Packet[Any]"], list[int]]:
+    """The packets of a segment, a few seconds of them, and their pts in `time_base`."""
+    with opened(path) as container:
+        packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+    return packets, [_in_ticks(packet, time_base) for packet in packets]
 
 
-def _timed(
-    container: av.container.InputContainer,
-    source: av.VideoStream,
-    time_base: Fraction,
-    times: DecodingTimes,
-) -> Iterator["av.Packet[av.VideoStream]"]:
-    """The packets of one segment, a few seconds of them, with both their times in `time_base`."""
-    packets = [packet for packet in container.demux(source) if packet.size]
-    pts = [_in_ticks(packet, time_base) for packet in packets]
-    for packet, shown, decoded in zip(packets, pts, times.of(pts), strict=True):
-        packet.time_base = time_base
-        packet.pts, packet.dts = shown, decoded
-        yield packet
-
-
-def _in_ticks(packet: "av.Packet[av.VideoStream]", time_base: Fraction) -> int:
+def _in_ticks(packet: "av.Packet[Any]", time_base: Fraction) -> int:
     ticks = Fraction(packet.pts or 0) * Fraction(packet.time_base or 0) / time_base
     if packet.pts is None or ticks.denominator != 1:
         raise RenderError("a segment has a time that the movie cannot have; please report this.")

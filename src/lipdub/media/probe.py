@@ -143,7 +143,10 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     _check_file(path)
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
-        container = av.open(_as_file(path), options={"pattern_type": "none"})
+        # Tags may be of any encoding: bytes that are no UTF-8 are kept as they are.
+        container = av.open(
+            _as_file(path), options={"pattern_type": "none"}, metadata_errors="surrogateescape"
+        )
     except (av.error.FFmpegError, OSError) as exc:
         raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
     try:
@@ -267,6 +270,8 @@ def _is_alone(path: Path, stream: av.VideoStream) -> bool:
 def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
     context = getattr(stream, "codec_context", None)
     codec = context.codec.canonical_name if context else None
+    if stream.type == "data" and codec is None:
+        codec = getattr(stream, "name", None)
     kind: str = stream.type
     if kind == "data" and stream.metadata.get("timecode"):
         kind = "timecode"

@@ -1,33 +1,47 @@
-"""Put the new picture, the dub and every other stream of the movie into one file (ffmpeg)."""
+"""Put the new picture, the dub and every other stream of the movie into one file.
 
-import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+What has to be decoded first (a dub that is padded or cut, sound in a codec that the container does not carry)
+ffmpeg decodes, into a pipe. Everything is put together in one thread: see `lipdub.media.muxing`.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import av.container
+import av.error
+import av.stream
 import ffmpeg
 
-from lipdub.errors import MediaError, RenderError
-from lipdub.media.encode import exact_timescale
+from lipdub.media.boxes import disable_subtitles
+from lipdub.media.child import Child
+from lipdub.media.join import Joined
+from lipdub.media.losses import losses
+from lipdub.media.muxing import Lane, Turn, copied, encoded, timed, write
+from lipdub.media.outfile import Report, check_finished, muxer_options, written
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
 from lipdub.media.sound import LOSSLESS, SoundChoice
-from lipdub.media.streams import ATTACH, COVERS, MP4_LIKE, Carried, choose_streams
+from lipdub.media.streams import ATTACH, FORMATS, MP4_LIKE, Carried, choose_streams, sound_rate
+from lipdub.media.tags import carried_tags, track_tags, true_tags
+from lipdub.media.tracks import (
+    COVERS,
+    add_attachment,
+    add_copy,
+    add_sound,
+    add_text,
+    pcm_for,
+    rate_for,
+)
+from lipdub.progress import Progress, silent
 
 __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
-_STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC")
-"""Tags of a picture that are not true of a new one."""
-
-MOVIE = 2
-"""Number of the movie among ffmpeg's inputs, after the picture and the dub."""
-
-FORMATS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
-    ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
-}  # fmt: skip
-"""Suffixes an output may have, and ffmpeg's name of the format."""
+_DEFAULT = av.stream.Disposition.default
+_COVER = av.stream.Disposition.attached_pic
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +50,7 @@ class Remux:
 
     Attributes:
         info: the source movie.
-        picture: the new picture, encoded.
+        picture: the new picture, encoded in segments.
         dub: the new sound.
         sound: how it travels.
         length: seconds of picture, from time 0 as a player shows it; the dub is padded or cut to it.
@@ -47,7 +61,7 @@ class Remux:
     """
 
     info: VideoInfo
-    picture: Path
+    picture: Joined
     dub: AudioInfo
     sound: SoundChoice
     length: Fraction
@@ -57,34 +71,195 @@ class Remux:
     slots: Fraction | None = None
 
 
-def remux(job: Remux, output: Path, suffix: str) -> None:
-    """Write the output file.
+def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) -> list[str]:
+    """Write the output file; the same inputs give the same bytes.
 
     Args:
         job: what it is made of.
         output: where to; the name need not have the suffix of its format.
         suffix: of the name the user asked for.
+        progress: is told how many seconds of the movie are written.
+
+    Returns:
+        What else of the movie the container did not take, a sentence each.
 
     Raises:
-        RenderError: ffmpeg failed; the sentence carries its last words. Or it did not fail, but picture or
-            sound is missing.
+        RenderError: something cannot be written, or picture or sound is missing in what was.
     """
     suffix = suffix.lower()
-    attached = [c for c in job.carried if c.codec == ATTACH]
-    job = replace(job, carried=tuple(c for c in job.carried if c.codec != ATTACH))
-    picture = ffmpeg.input(_file(job.picture), **_rotation(job.info), **_from_zero(job.info.origin))
-    dub = ffmpeg.input(_file(job.dub.path), **_dub_input(job))
-    movie = ffmpeg.input(_file(job.info.path), **_from_zero(job.info.origin))
-    streams = [picture["v:0"], _sound(job, dub), *(movie[str(c.index)] for c in job.carried)]
-    options = _output_options(job, suffix)
-    command = ffmpeg.output(*streams, _file(output), **options).compile(cmd=_binary(), overwrite_output=True)
-    if not job.carried and not job.info.still:
-        command = _with_input(command, _file(job.info.path))
-    # ffmpeg-python has no notation for an option that is given twice, either.
-    repeated = _tags_gone(job) + _attachments(job, attached)
-    place = command.index(_file(output))
-    _run([*command[:place], *repeated, *command[place:]])
-    _check_finished(output)
+    damaged: list[Fraction] = []
+    with ExitStack() as stack:
+        movie = stack.enter_context(opened(job.info.path))
+        options = muxer_options(suffix, job.info.time_base, movie.chapters())
+        target = stack.enter_context(written(output, FORMATS[suffix], options))
+        work = _Work(job, suffix, target, movie, stack)
+        work.add_picture(stack.enter_context(opened(job.picture.segments[0].path)))
+        work.add_dub()
+        for carried in sorted(job.carried, key=lambda c: c.codec == ATTACH):  # attached files come last
+            work.add(carried)
+        work.add_tags()
+        report = Report(job.length, progress)
+        write(target, work.sources(damaged.append), report)
+    if suffix in MP4_LIKE:
+        disable_subtitles(output, work.subtitles)
+    check_finished(output)
+    report.finish()
+    if job.info.still:
+        return []
+    notes = [
+        f"{job.info.path.name} is damaged after {float(t):.1f} s; its other streams end there."
+        for t in damaged
+    ]
+    return notes + losses(job.info.path, output, suffix, work.pairs)
+
+
+@dataclass(slots=True)
+class _Work:
+    """The streams of an output while they are put together.
+
+    Attributes:
+        pairs: index of a stream in the movie, and in the output.
+        subtitles: which of those tracks are shown by default.
+        lanes: of streams that are copied from the movie, by their index there.
+        made: packets from elsewhere.
+    """
+
+    job: Remux
+    suffix: str
+    target: av.container.OutputContainer
+    movie: av.container.InputContainer
+    stack: ExitStack
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+    subtitles: list[bool] = field(default_factory=list)
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    made: list[Iterator[Turn]] = field(default_factory=list)
+
+    @property
+    def _shift(self) -> Fraction:
+        """What a player shows at time 0 gets the time stamp 0."""
+        return -self.job.info.origin
+
+    def add_picture(self, first: av.container.InputContainer) -> None:
+        job = self.job
+        stream = add_copy(self.target, first.streams.video[0], self.suffix)
+        stream.time_base = job.info.time_base
+        if job.hevc and self.suffix in MP4_LIKE:
+            stream.codec_context.codec_tag = "hvc1"
+        if job.info.geometry.rotation:  # which the segments do not have
+            stream.set_display_rotation(job.info.geometry.rotation)
+        slots = job.slots or (job.info.rate if _constant(job.info.rate) else None)
+        if self.suffix == ".avi" and slots:
+            stream.time_base = 1 / slots  # AVI has a rate, not times
+            stream.codec_context.framerate = slots
+        if not job.info.still:
+            old = self.movie.streams[job.info.index]
+            stream.metadata.update(true_tags(track_tags(old.metadata, self.suffix)))
+            stream.disposition = old.disposition
+            self.pairs.append((old.index, stream.index))
+        lane = Lane(stream, self._shift)
+        self.made.append(timed(job.picture.packets(), job.picture.time_base, lane))
+
+    def add_dub(self) -> None:
+        job, choice = self.job, self.job.sound
+        if choice.codec == "copy":
+            with opened(job.dub.path) as container:
+                index = container.streams.audio[0].index
+            stream = self._copied_sound(job.dub.path, index, job.dub.origin, _cut(job))
+        else:
+            dub = _sound(job, ffmpeg.input(_file(job.dub.path), **_dub_input(job)))
+            stream = self._encoded_sound(dub, choice.codec, job.dub.rate, job.dub.bits, choice.bit_rate)
+        stream.disposition = _DEFAULT
+        if job.language:
+            stream.metadata["language"] = job.language
+
+    def add(self, carried: Carried) -> None:
+        """Carry a stream of the movie over."""
+        old: Any = self.movie.streams[carried.index]
+        if carried.codec == ATTACH:
+            data = _first_packet(self.job.info, carried)
+            add_attachment(self.target, old, data, COVERS[old.codec_context.name])
+            return
+        if carried.kind == "attachment":
+            add_attachment(self.target, old, old.data, ("attachment", "application/octet-stream"))
+            return
+        stream = self._add_timed(carried, old)
+        tags = track_tags(old.metadata, self.suffix)
+        stream.metadata.update(tags if carried.codec == "copy" else true_tags(tags))
+        # Of the sound tracks, the dub is the one that is played unless another is asked for.
+        stream.disposition = old.disposition & ~_DEFAULT if carried.kind == "audio" else old.disposition
+        if carried.kind == "subtitle":
+            self.subtitles.append(bool(old.disposition & _DEFAULT))
+        if not old.disposition & _COVER:  # which is not where it was put
+            self.pairs.append((old.index, stream.index))
+
+    def _add_timed(self, carried: Carried, old: Any) -> Any:
+        info = self.job.info
+        if carried.kind == "audio" and carried.codec != "copy":
+            movie = ffmpeg.input(_file(info.path), **_from_zero(info.origin))
+            filled = movie[str(carried.index)].filter("aresample", **{"async": 1, "first_pts": 0})
+            bit_rate = sound_rate(self.suffix, carried.codec, old.channels)
+            return self._encoded_sound(filled, carried.codec, old.rate, old.format.bits, bit_rate)
+        if carried.kind == "audio" and self._loses_priming(info.container):
+            return self._copied_sound(info.path, carried.index, info.origin, None)
+        if carried.codec == "copy":
+            stream, change = add_copy(self.target, old, self.suffix), None
+        else:
+            stream, change = add_text(self.target, carried.codec, old)
+        self.lanes[carried.index] = Lane(stream, self._shift, change=change)
+        return stream
+
+    def _loses_priming(self, container: str) -> bool:
+        """Whether packets copied from this format into the output would say nothing of an encoder's delay.
+
+        MP4 has it in an edit list, and Matroska in a field that PyAV cannot set, but copies from Matroska.
+        """
+        return self.suffix in {".mkv", ".webm"} and container.startswith("mov")
+
+    def _copied_sound(self, path: Path, index: int, origin: Fraction, end: Fraction | None) -> Any:
+        """A sound stream of a file, copied; `origin` is its time 0, `end` where it is cut."""
+        source = self.stack.enter_context(opened(path))
+        if not self._loses_priming(source.format.name):
+            stream = add_copy(self.target, source.streams[index], self.suffix)
+            self.made.append(copied(source, {index: Lane(stream, -origin, end)}))
+            return stream
+        sound = ffmpeg.input(_file(path), **_from_zero(origin))[str(index)]
+        source, child = self._read_by_ffmpeg(sound, "matroska", acodec="copy")
+        stream = add_copy(self.target, source.streams[0], self.suffix)
+        self.made.append(child.watched(copied(source, {0: Lane(stream, end=end)})))
+        return stream
+
+    def _encoded_sound(self, sound: Any, codec: str, rate: int, bits: int, bit_rate: int | None) -> Any:
+        """A sound stream with an encoder."""
+        pcm = {"acodec": pcm_for(codec, bits), "ar": rate_for(codec, rate)}
+        source, child = self._read_by_ffmpeg(sound, "wav", **pcm)
+        stream = add_sound(self.target, codec, source.streams.audio[0], bit_rate)
+        self.made.append(child.watched(encoded(source, Lane(stream))))
+        return stream
+
+    def _read_by_ffmpeg(
+        self, sound: Any, form: str, **options: Any
+    ) -> tuple[av.container.InputContainer, Child]:
+        """What ffmpeg makes of a sound, written into a pipe."""
+        words = {"f": form, "v": "error", "nostdin": None, "copyts": None, "map_metadata": -1}
+        command = ffmpeg.output(sound, "pipe:1", **options, **words).compile(cmd=_binary())
+        child = self.stack.enter_context(Child(command))
+        return self.stack.enter_context(child.opened(form)), child
+
+    def add_tags(self) -> None:
+        """Carry over global tags and chapters."""
+        if self.job.info.still:
+            return
+        self.target.metadata.update(carried_tags(self.movie.metadata))
+        chapters = self.movie.chapters()
+        for chapter in chapters:
+            moved = round(self._shift / Fraction(chapter["time_base"] or 1))
+            chapter["start"] += moved
+            chapter["end"] += moved
+        self.target.set_chapters(chapters)
+
+    def sources(self, damaged: Any) -> list[Iterator[Turn]]:
+        others = [copied(self.movie, self.lanes, damaged)] if self.lanes else []
+        return self.made + others
 
 
 def _file(path: Path) -> str:
@@ -95,11 +270,6 @@ def _binary() -> str:
     import imageio_ffmpeg
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
-
-
-def _rotation(info: VideoInfo) -> dict[str, Any]:
-    """The display matrix, which the intermediate file does not have."""
-    return {"display_rotation": info.geometry.rotation} if info.geometry.rotation else {}
 
 
 def _from_zero(origin: Fraction) -> dict[str, Any]:
@@ -117,58 +287,14 @@ def _dub_input(job: Remux) -> dict[str, Any]:
     return {"thread_queue_size": 8} | _from_zero(job.dub.origin)
 
 
-def _cut(job: Remux) -> dict[str, Any]:
+def _cut(job: Remux) -> Fraction | None:
     """A copied dub is cut at the picture's end, packet by packet, and no other stream with it."""
-    if job.sound.codec != "copy" or job.dub.codec in LOSSLESS:
-        return {}
-    return {"bsf:1": f"noise=drop=gte(pts*tb\\,{float(job.length):.6f})"}
-
-
-def _whole(length: Fraction) -> dict[str, Any]:
-    """No packet of the picture lasts longer than the picture.
-
-    The durations of packets in the intermediate file are those between decoding times, which with B-frames
-    are other frames'; Matroska takes for the length of the movie the end of whatever ends last.
-    """
-    end = f"round({length.numerator}/{length.denominator}/TB)"
-    return {"bsf:0": f"setts=pts=PTS:dts=DTS:duration=clip({end}-PTS\\,1\\,max(DURATION\\,1))"}
+    return None if job.dub.codec in LOSSLESS else job.length
 
 
 def _sound(job: Remux, dub: Any) -> Any:
-    if job.sound.codec == "copy":
-        return dub["a:0"]
     filled = dub["a:0"].filter("aresample", **{"async": 1, "first_pts": 0})
     return filled.filter("apad").filter("atrim", end=f"{float(job.length):.6f}")
-
-
-def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
-    """Options of the output; streams are numbered: 0 the picture, 1 the dub, then what is carried over."""
-    options: dict[str, Any] = {
-        "copyts": None,
-        "v": "error",
-        "nostdin": None,
-        "strict": "-2",
-        "f": FORMATS[suffix],
-    }
-    options |= {"c:0": "copy", "c:1": job.sound.codec} | _whole(job.length) | _cut(job)
-    if job.sound.bit_rate:
-        options["b:1"] = job.sound.bit_rate
-    options["disposition:1"] = "default"
-    if job.language:
-        options["metadata:s:1"] = f"language={job.language}"
-    for number, stream in enumerate(job.carried, start=2):
-        options[f"c:{number}"] = stream.codec
-        options[f"map_metadata:s:{number}"] = f"{MOVIE}:s:{stream.index}"
-        if stream.kind == "audio":
-            options[f"disposition:{number}"] = "0"
-    if suffix in MP4_LIKE:
-        scale = exact_timescale(job.info.time_base)
-        options |= {"video_track_timescale": scale, "movie_timescale": scale}
-        options |= {"tag:0": "hvc1"} if job.hevc else {}
-    slots = job.slots or (job.info.rate if _constant(job.info.rate) else None)
-    if suffix == ".avi" and slots:
-        options["r:0"] = str(slots)  # AVI has a rate, not times; ffmpeg takes 600 a second otherwise
-    return options | _tags(job)
 
 
 def _constant(rate: Fraction) -> bool:
@@ -176,73 +302,8 @@ def _constant(rate: Fraction) -> bool:
     return 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
 
 
-def _tags(job: Remux) -> dict[str, Any]:
-    """Carry over global tags, chapters and the picture's own tags from the movie."""
-    if job.info.still:
-        return {"map_metadata": "-1"}
-    return {
-        "map_metadata": MOVIE,
-        "map_chapters": MOVIE,
-        "map_metadata:s:0": f"{MOVIE}:s:{job.info.index}",
-    }
-
-
-def _tags_gone(job: Remux) -> list[str]:
-    return [] if job.info.still else [w for tag in _STALE_TAGS for w in ("-metadata:s:0", f"{tag}=")]
-
-
-def _attachments(job: Remux, covers: Sequence[Carried]) -> list[str]:
-    """Write cover art beside the picture, and attach it to the output, after all other streams."""
-    words: list[str] = []
-    for number, cover in enumerate(covers, start=2 + len(job.carried)):
-        name, kind = COVERS[next(s.codec or "" for s in job.info.streams if s.index == cover.index)]
-        path = job.picture.parent / f"{cover.index}.{name}"
-        with opened(job.info.path) as container:
-            packets = container.demux(container.streams[cover.index])
-            data = next((bytes(packet) for packet in packets if packet.size), b"")
-        try:
-            path.write_bytes(data)
-        except OSError as exc:
-            raise RenderError(f"{path} cannot be written ({exc.strerror}); make space.") from exc
-        about = f"-metadata:s:{number}"
-        words += ["-attach", str(path), about, f"mimetype={kind}", about, f"filename={name}"]
-    return words
-
-
-def _check_finished(output: Path) -> None:
-    """ffmpeg leaves out streams without packets, and does not fail; read the first packet of each."""
-    try:
-        with opened(output) as container:
-            wanted = {s.index for s in (*container.streams.video[:1], *container.streams.audio[:1])}
-            for packet in container.demux(*(container.streams[index] for index in wanted)):
-                if packet.size:
-                    wanted.discard(packet.stream.index)
-                if not wanted:
-                    break
-            missing = bool(wanted) or not container.streams.video or not container.streams.audio
-    except MediaError as exc:
-        raise RenderError(f"ffmpeg wrote a file that cannot be read: {exc}") from exc
-    if missing:
-        raise RenderError("ffmpeg put the output together without picture or sound; please report this.")
-
-
-def _with_input(command: list[str], path: str) -> list[str]:
-    """Add an input that gives only tags and chapters, which ffmpeg-python has no notation for."""
-    place = next(i for i, word in enumerate(command) if word in {"-filter_complex", "-map"})
-    return [*command[:place], "-i", path, *command[place:]]
-
-
-def _run(command: Sequence[str]) -> None:
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    except OSError as exc:
-        raise RenderError(f"ffmpeg could not be started ({exc.strerror}); run `lipdub doctor`.") from exc
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        if any("No space left" in line for line in words):
-            raise RenderError(
-                "the disk is full while writing the output; make space and run the same command again."
-            )
-        # The first line is the cause, the last one what came of it.
-        reason = " … ".join(dict.fromkeys([words[0], words[-1]])) if words else "no reason given"
-        raise RenderError(f"ffmpeg could not put the output together: {reason}")
+def _first_packet(info: VideoInfo, carried: Carried) -> bytes:
+    """The bytes of a cover picture."""
+    with opened(info.path) as container:
+        packets = container.demux(container.streams[carried.index])
+        return next((bytes(packet) for packet in packets if packet.size), b"")

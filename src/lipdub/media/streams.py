@@ -5,18 +5,51 @@ from dataclasses import dataclass
 from lipdub.media.encoding import ENCODERS, plain_name
 from lipdub.media.probe import Stream, VideoInfo
 from lipdub.media.sound import MP4_SOUND, SOUND_CARRIERS
+from lipdub.media.tracks import COVERS
 
 _ITUNES = frozenset({".mp4", ".m4v"})
 """Containers that carry cover art as an attached picture; MOV drops it without a word."""
 
-COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
-"""File name and media type of cover art that is attached to a Matroska file, by its codec."""
+FORMATS = {
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
+    ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
+}  # fmt: skip
+"""Suffixes an output may have, and libavformat's name of the format."""
 
 ATTACH = "attach"
 
 _TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
+_STYLED = frozenset({"ass", "ssa"})
 MP4_LIKE = frozenset({".mp4", ".m4v", ".mov"})
 _MATROSKA = frozenset({".mkv"})
+_TRANSPORT = frozenset({".ts", ".m2ts", ".mts"})
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleCarrier:
+    """What subtitles a container carries.
+
+    Attributes:
+        codecs: copied as they are.
+        text: encoder for other text; None if there is none.
+    """
+
+    codecs: frozenset[str] = frozenset()
+    text: str | None = None
+
+
+_IN_MKV = _TEXT - {"mov_text"} | {"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}
+_IN_MP4 = SubtitleCarrier(frozenset({"mov_text", "dvd_subtitle"}), "mov_text")
+SUBTITLE_CARRIERS = {
+    ".mp4": _IN_MP4,
+    ".m4v": _IN_MP4,
+    ".mov": SubtitleCarrier(frozenset({"mov_text", "eia_608"}), "mov_text"),
+    ".mkv": SubtitleCarrier(_IN_MKV, "srt"),
+    ".webm": SubtitleCarrier(frozenset({"webvtt"}), "webvtt"),
+} | dict.fromkeys(_TRANSPORT, SubtitleCarrier(frozenset({"dvb_subtitle"})))
+
+DATA_CARRIERS = dict.fromkeys(_TRANSPORT, frozenset({"klv", "timed_id3"}))
+"""Data streams that a container carries, by libavcodec's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +84,27 @@ def choose_streams(
         codec = _codec_in(stream, suffix.lower())
         if codec:
             kept.append(Carried(stream.index, stream.kind, codec))
-            if stream.kind == "audio" and codec != "copy":
-                names = plain_name(stream.codec or "unknown"), plain_name(codec)
-                notes.append(
-                    f"the sound track {stream.index} was {names[0]} and becomes {names[1]}:"
-                    f" {suffix} files do not carry it well."
-                )
+            notes += _changed(stream, codec, suffix)
         else:
             notes.append(f"{_described(stream)} cannot be put into {suffix} and is left out.")
     return tuple(kept), notes
 
 
+def _changed(stream: Stream, codec: str, suffix: str) -> list[str]:
+    """What to say of a stream that is written anew in another codec."""
+    names = plain_name(stream.codec or "unknown"), plain_name(codec)
+    if stream.kind == "audio" and codec != "copy":
+        what = f"the sound track {stream.index} was {names[0]} and becomes {names[1]}"
+        return [f"{what}: {suffix} files do not carry it well."]
+    if stream.codec in _STYLED and codec != "copy":
+        return [
+            f"{_described(stream)} becomes {names[1]} in {suffix}: what is said stays, most styles do not."
+        ]
+    return []
+
+
 def _codec_in(stream: Stream, suffix: str) -> str | None:
     """The codec of a source's stream in the output; None if it cannot be carried."""
-    mp4 = suffix in MP4_LIKE
     match stream.kind:
         case "video":
             return _picture_in(stream, suffix)
@@ -76,12 +116,19 @@ def _codec_in(stream: Stream, suffix: str) -> str | None:
                 return None
             return "pcm_s16le" if carrier.fallback == "pcm" else carrier.fallback
         case "subtitle":
-            if suffix in _MATROSKA:
-                return "srt" if stream.codec == "mov_text" else "copy"
-            return "mov_text" if mp4 and stream.codec in _TEXT else None
+            return _subtitle_in(stream, suffix)
+        case "data":
+            return "copy" if stream.codec in DATA_CARRIERS.get(suffix, ()) else None
         case "attachment":
             return "copy" if suffix in _MATROSKA else None
     return None
+
+
+def _subtitle_in(stream: Stream, suffix: str) -> str | None:
+    carrier = SUBTITLE_CARRIERS.get(suffix, SubtitleCarrier())
+    if stream.codec in carrier.codecs:
+        return "copy"
+    return carrier.text if stream.codec in _TEXT else None
 
 
 def _picture_in(stream: Stream, suffix: str) -> str | None:
@@ -106,6 +153,14 @@ def _described(stream: Stream) -> str:
             what = "cover picture"
         case "video":
             what = "second picture track"
+        case "attachment":
+            return f"the attachment {stream.index}"
         case kind:
             what = {"audio": "sound track", "subtitle": "subtitle track"}.get(kind, f"{kind} stream")
     return f"the {what} {stream.index} ({plain_name(stream.codec or 'unknown')})"
+
+
+def sound_rate(suffix: str, codec: str, channels: int) -> int | None:
+    """Bits a second for a sound track that is encoded anew; None for encoders that lose nothing."""
+    carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
+    return carrier.bit_rate and carrier.bit_rate * channels if codec == carrier.fallback else None

@@ -1,0 +1,67 @@
+"""A flag in MP4 and MOV that libavformat sets where it should not."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from lipdub.errors import RenderError
+
+_SUBTITLES = frozenset({b"sbtl", b"text", b"subp"})
+"""Handlers of tracks of subtitles; a track of chapters is one too, the last."""
+
+_ENABLED = 1
+"""Bit of a track's header: a player shows it unless told otherwise."""
+
+
+def disable_subtitles(path: Path, wanted: Sequence[bool]) -> None:
+    """Clear the mark of tracks that are not shown by default.
+
+    libavformat enables the first track of subtitles if none is marked, so that players would show it.
+
+    Args:
+        path: an MP4 or MOV file, which is changed in place.
+        wanted: for each of its subtitle streams, in order, whether it is shown by default.
+
+    Raises:
+        RenderError: it cannot be written.
+    """
+    try:
+        with path.open("r+b") as file:
+            _disable(file, wanted)
+    except OSError as exc:
+        raise RenderError(f"{path} cannot be changed ({exc.strerror}).") from exc
+
+
+def _disable(file: BinaryIO, wanted: Sequence[bool]) -> None:
+    end = file.seek(0, 2)
+    tracks = [box for moov in _named(file, 0, end, b"moov") for box in _named(file, *moov, b"trak")]
+    headers = [next(_named(file, *track, b"tkhd")) for track in tracks if _handler(file, track) in _SUBTITLES]
+    for (start, _), shown in zip(headers, wanted, strict=False):
+        if not shown:
+            file.seek(start + 3)
+            flags = file.read(1)[0]
+            file.seek(start + 3)
+            file.write(bytes([flags & ~_ENABLED]))
+
+
+def _handler(file: BinaryIO, track: tuple[int, int]) -> bytes:
+    for media in _named(file, *track, b"mdia"):
+        for start, _ in _named(file, *media, b"hdlr"):
+            file.seek(start + 8)
+            return file.read(4)
+    return b""
+
+
+def _named(file: BinaryIO, start: int, end: int, name: bytes) -> Iterator[tuple[int, int]]:
+    """Beginning and end of what is in the boxes of a name (ISO/IEC 14496-12, 4.2)."""
+    while start + 8 <= end:
+        file.seek(start)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if size == 1:
+            (size,), head = struct.unpack(">Q", file.read(8)), 16
+        size = size or end - start
+        if kind == name:
+            yield start + head, start + size
+        start += max(size, head)
