@@ -9,7 +9,7 @@ import av
 import pytest
 
 from tests.media.test_remux import dubbed
-from tests.support.media import click_file, ffmpeg, movie
+from tests.support.media import Extras, click_file, ffmpeg, movie
 from tests.support.streams import CHAPTERS, LONG, data_in_ts, full_movie
 
 # What is in each source: see `full_movie`. Four sound tracks with titles: English (default, original), Spanish
@@ -215,6 +215,25 @@ def test_data_of_a_transport_stream(tmp_path, sources, dub):
         "the data stream 6 (klv) cannot be put into .mkv and is left out.",
         "the data stream 7 (timed_id3) cannot be put into .mkv and is left out.",
     ]
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
+def test_telemetry_of_an_action_camera(tmp_path, dub, target):
+    """A track of GPMF, made from one of subtitles by the names in its boxes."""
+    plain = movie(tmp_path / "plain.mp4", count=25, sound=True, extras=Extras(subtitle=True))
+    head, moov, rest = plain.read_bytes().rpartition(b"moov")
+    path = tmp_path / "gopro.mp4"
+    path.write_bytes(head + moov + rest.replace(b"tx3g", b"gpmd").replace(b"sbtl", b"meta"))
+    notes = dubbed(path, dub, tmp_path / f"out{target}")
+    with av.open(str(path)) as old, av.open(str(tmp_path / f"out{target}")) as new:
+        before, after = ([s.index for s in c.streams if s.type == "data"] for c in (old, new))
+    if target == ".mkv":
+        assert after == []
+        assert notes == ["the data stream 2 (bin_data) cannot be put into .mkv and is left out."]
+        return
+    assert notes == []
+    assert "(gpmd / " in ffmpeg_says(tmp_path / f"out{target}")
+    same_packets(packets(path, before[0]), packets(tmp_path / f"out{target}", after[0]), 0)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""A flag in MP4 and MOV that libavformat sets where it should not."""
+"""Boxes of MP4 and MOV: what PyAV does not tell of a track, and a flag that libavformat should not set."""
 
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lipdub.errors import RenderError
+from lipdub.errors import MediaError, RenderError
 
 _SUBTITLES = frozenset({b"sbtl", b"text", b"subp"})
 """Handlers of tracks of subtitles; a track of chapters is one too, the last."""
@@ -33,9 +33,38 @@ def disable_subtitles(path: Path, wanted: Sequence[bool]) -> None:
         raise RenderError(f"{path} cannot be changed ({exc.strerror}).") from exc
 
 
+def sample_kinds(path: Path) -> list[str]:
+    """The four letters that name what each track holds, in order; empty where there are none.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            tracks = _descend(file, (0, file.seek(0, 2)), (b"moov", b"trak"))
+            return [_sample_kind(file, track) for track in tracks]
+    except (OSError, struct.error) as exc:
+        raise MediaError(f"{path} cannot be read ({exc}).") from exc
+
+
+def _sample_kind(file: BinaryIO, track: tuple[int, int]) -> str:
+    for start, _ in _descend(file, track, (b"mdia", b"minf", b"stbl", b"stsd")):
+        file.seek(start + 12)  # version, flags, count; size of the first entry
+        return file.read(4).decode("latin-1")
+    return ""
+
+
+def _descend(file: BinaryIO, box: tuple[int, int], names: Sequence[bytes]) -> list[tuple[int, int]]:
+    """All boxes at the end of a path of names."""
+    boxes = [box]
+    for name in names:
+        boxes = [inner for outer in boxes for inner in _named(file, *outer, name)]
+    return boxes
+
+
 def _disable(file: BinaryIO, wanted: Sequence[bool]) -> None:
     end = file.seek(0, 2)
-    tracks = [box for moov in _named(file, 0, end, b"moov") for box in _named(file, *moov, b"trak")]
+    tracks = _descend(file, (0, end), (b"moov", b"trak"))
     headers = [next(_named(file, *track, b"tkhd")) for track in tracks if _handler(file, track) in _SUBTITLES]
     for (start, _), shown in zip(headers, wanted, strict=False):
         if not shown:
@@ -46,10 +75,9 @@ def _disable(file: BinaryIO, wanted: Sequence[bool]) -> None:
 
 
 def _handler(file: BinaryIO, track: tuple[int, int]) -> bytes:
-    for media in _named(file, *track, b"mdia"):
-        for start, _ in _named(file, *media, b"hdlr"):
-            file.seek(start + 8)
-            return file.read(4)
+    for start, _ in _descend(file, track, (b"mdia", b"hdlr")):
+        file.seek(start + 8)
+        return file.read(4)
     return b""
 
 

@@ -89,8 +89,9 @@ class Lane:
         self._end = end
         self._change = change
         self._last: int | None = None
-        self._times: Scale | None = None
-        self._lengths: Scale | None = None
+        self._goal: Fraction | None = None
+        self._times = self._lengths = Scale(1, 0, 1)
+        self._longest = 0
 
     def taken(self, packet: Packet) -> Packet | None:
         """What becomes of a packet; None if it stays behind."""
@@ -100,17 +101,18 @@ class Lane:
 
     def place(self, packet: Packet, strict: bool) -> None:
         """Give a packet its stream and times in the output; `strict`: no two may have one decoding time."""
-        base = Fraction(packet.time_base)
-        goal = Fraction(self.target.time_base or base)
-        if self._times is None or self._lengths is None:
-            self._times = Scale.between(base, goal, self.shift)
-            self._lengths = Scale.between(base, goal)
+        if self._goal is None:
+            base = Fraction(packet.time_base)
+            self._goal = Fraction(self.target.time_base or base)
+            self._times = Scale.between(base, self._goal, self.shift)
+            self._lengths = Scale.between(base, self._goal)
+            self._longest = int(_DAY / self._goal)
         pts = None if packet.pts is None else self._times(packet.pts)
         dts = None if packet.dts is None else self._times(packet.dts)
         length = self._lengths(packet.duration or 0)
-        packet.duration = length if length * goal < _DAY else int(_LONG_SUBTITLE / goal)
+        packet.duration = length if length < self._longest else int(_LONG_SUBTITLE / self._goal)
         packet.pts, packet.dts = self._in_order(pts, dts, strict)
-        packet.time_base = goal
+        packet.time_base = self._goal
         packet.stream = self.target
 
     def _in_order(self, pts: int | None, dts: int | None, strict: bool) -> tuple[int | None, int | None]:

@@ -33,6 +33,7 @@ from lipdub.media.tracks import (
     add_copy,
     add_sound,
     add_text,
+    first_packet,
     pcm_for,
     rate_for,
 )
@@ -176,7 +177,7 @@ class _Work:
         """Carry a stream of the movie over."""
         old: Any = self.movie.streams[carried.index]
         if carried.codec == ATTACH:
-            data = _first_packet(self.job.info, carried)
+            data = first_packet(self.job.info.path, carried.index)
             add_attachment(self.target, old, data, COVERS[old.codec_context.name])
             return
         if carried.kind == "attachment":
@@ -300,10 +301,3 @@ def _sound(job: Remux, dub: Any) -> Any:
 def _constant(rate: Fraction) -> bool:
     """Whether this looks like a rate that somebody chose, not like the mean of a variable one."""
     return 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
-
-
-def _first_packet(info: VideoInfo, carried: Carried) -> bytes:
-    """The bytes of a cover picture."""
-    with opened(info.path) as container:
-        packets = container.demux(container.streams[carried.index])
-        return next((bytes(packet) for packet in packets if packet.size), b"")

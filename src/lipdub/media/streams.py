@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lipdub.media.boxes import sample_kinds
 from lipdub.media.encoding import ENCODERS, plain_name
 from lipdub.media.probe import Stream, VideoInfo
 from lipdub.media.sound import MP4_SOUND, SOUND_CARRIERS
@@ -81,13 +82,21 @@ def choose_streams(
             continue
         if _written_anew(stream, suffix.lower()):
             continue
-        codec = _codec_in(stream, suffix.lower())
+        codec = "copy" if _telemetry(info, stream, suffix.lower()) else _codec_in(stream, suffix.lower())
         if codec:
             kept.append(Carried(stream.index, stream.kind, codec))
             notes += _changed(stream, codec, suffix)
         else:
             notes.append(f"{_described(stream)} cannot be put into {suffix} and is left out.")
     return tuple(kept), notes
+
+
+def _telemetry(info: VideoInfo, stream: Stream, suffix: str) -> bool:
+    """Whether this is a track of an action camera's sensors (GPMF), the one such that MP4 muxers write."""
+    if stream.kind != "data" or stream.codec != "bin_data" or suffix not in MP4_LIKE:
+        return False
+    kinds = sample_kinds(info.path) if info.container.startswith("mov") else []
+    return kinds[stream.index : stream.index + 1] == ["gpmd"]
 
 
 def _changed(stream: Stream, codec: str, suffix: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -12,6 +13,7 @@ from av.codec.context import Flags
 
 from lipdub.errors import RenderError
 from lipdub.media.muxing import Packet
+from lipdub.media.probe import opened
 
 Output = av.container.OutputContainer
 
@@ -155,3 +157,10 @@ def add_text(target: Output, codec: str, source: Any) -> tuple[Any, Callable[[Pa
         return made  # type: ignore[no-any-return]
 
     return stream, written_anew
+
+
+def first_packet(path: Path, index: int) -> bytes:
+    """The bytes of a cover picture."""
+    with opened(path) as container:
+        packets = container.demux(container.streams[index])
+        return next((bytes(packet) for packet in packets if packet.size), b"")
