@@ -30,6 +30,9 @@ FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
 # Sound files without time stamps: nothing can be missing between their packets.
 _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", "eac3", "mp3"})
 
+# What ffmpeg takes so many channels for, where a file does not say which is which.
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
 
@@ -115,6 +118,11 @@ class AudioInfo:
         bits: of a decoded sample.
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
         gapless: no sound can be missing in the middle of the file.
+        layout: of the channels, as libavutil names it (``5.1``); the usual one if the file does not say.
+        tick: seconds between two times that packets can have; 0 where the container has no times.
+        start: seconds, as a player shows them, at which the first packet begins.
+        frame: samples in a packet; 0 where it is not known.
+        delay: samples of the codec's priming that the container took off the times of packets.
     """
 
     path: Path
@@ -124,6 +132,11 @@ class AudioInfo:
     bits: int
     origin: Fraction
     gapless: bool
+    layout: str = ""
+    tick: Fraction = Fraction(0)
+    start: Fraction = Fraction(0)
+    frame: int = 0
+    delay: int = 0
 
 
 @contextmanager
@@ -197,14 +210,20 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if next(iter(container.decode(stream)), None) is None:
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
+        origin, tick = _origin(container), _time_base(stream)
         return AudioInfo(
             path=path,
             codec=context.codec.canonical_name,
             rate=context.sample_rate,
             channels=context.channels,
             bits=context.format.bits,
-            origin=_origin(container),
+            origin=origin,
             gapless=container.format.name in _GAPLESS_FORMATS,
+            layout=_layout(context),
+            tick=tick,
+            start=stream.start_time * tick - origin if stream.start_time else Fraction(0),
+            frame=context.frame_size or 0,
+            delay=max(0, context.delay or 0),
         )
 
 
@@ -304,6 +323,11 @@ def _colour(frame: av.VideoFrame) -> Colour:
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
     )
+
+
+def _layout(context: av.AudioCodecContext) -> str:
+    unknown = context.layout.name.endswith("channels")
+    return _USUAL_LAYOUTS.get(context.channels, "") if unknown else context.layout.name
 
 
 def _origin(container: av.container.InputContainer) -> Fraction:

@@ -25,8 +25,20 @@ PACKET = Fraction(1, 20)
 SECOND_RATE = 224_000
 """Bits a second for each channel of sound that was compressed before, so that little is lost again."""
 
-GAP = 0.1
-"""Seconds by which time stamps must run ahead of the samples to mean missing sound; ffmpeg's own measure."""
+GAP = 0.01
+"""Seconds by which time stamps must leave the samples to mean missing or repeated sound: more than they are
+rounded by anywhere, less than a packet."""
+
+BROKEN = 3600
+"""Seconds by which a time stamp must be wrong to be taken for damage instead."""
+
+FOLDED = 0.5**0.5
+"""ITU-R BS.775 folds the centre, and the surrounds, into left and right at -3 dB."""
+
+_WITH_EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov"})
+_MILLISECOND, _MPEG = Fraction(1, 1000), Fraction(1, 90_000)
+_TICKS = {".mkv": _MILLISECOND, ".webm": _MILLISECOND, ".ts": _MPEG, ".m2ts": _MPEG, ".mts": _MPEG}
+"""Seconds between two times that packets of sound can have; AVI has none."""
 
 _COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
@@ -85,7 +97,11 @@ class SoundChoice:
 
 
 def choose_sound(
-    dub: AudioInfo, suffix: str, same_length: bool, missing: Fraction = Fraction(0)
+    dub: AudioInfo,
+    suffix: str,
+    same_length: bool,
+    missing: Fraction = Fraction(0),
+    offset: Fraction = Fraction(0),
 ) -> SoundChoice:
     """Copy the dub where the container carries it well; otherwise encode it at its own rate and channels.
 
@@ -96,20 +112,37 @@ def choose_sound(
             changes no sample; compressed sound is copied and cut at a packet.
         missing: seconds by which the dub is shorter. More than a packet of silence cannot be copied from
             anywhere, so that compressed sound is encoded anew with it.
+        offset: seconds by which the dub is heard later than it lies in its file. Lossless sound is written
+            anew, moved by whole samples; compressed sound is copied with other times where the container
+            has times that are fine enough, and encoded anew elsewhere.
     """
     suffix = suffix.lower()
-    if dub.codec in LOSSLESS or missing <= PACKET:
-        return _choice(dub, suffix, same_length)
-    carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
-    if dub.codec not in carrier.codecs:
-        return _choice(dub, suffix, same_length)
-    anew = _encoded(dub, suffix, carrier)
-    rate = anew.bit_rate and max(anew.bit_rate, SECOND_RATE * dub.channels)
+    choice = _choice(dub, suffix, same_length and not offset)
+    if choice.codec != "copy" or dub.codec in LOSSLESS:
+        return choice
     name = plain_name(dub.codec)
-    why = f"it is {float(missing):.2f} s shorter than the picture"
-    return SoundChoice(
-        anew.codec, rate, (*anew.notes, f"the dub ({name}) was encoded anew to be padded: {why}.")
-    )
+    if missing > PACKET:
+        why = f"it is {float(missing):.2f} s shorter than the picture"
+        return _encoded_again(dub, suffix, f"the dub ({name}) was encoded anew to be padded: {why}.")
+    if not _movable(dub, suffix, offset):
+        why = f"{suffix} cannot say exactly that it is heard {float(offset):+.6g} s later"
+        return _encoded_again(dub, suffix, f"the dub ({name}) was encoded anew to be moved: {why}.")
+    return choice
+
+
+def _movable(dub: AudioInfo, suffix: str, offset: Fraction) -> bool:
+    """Whether a container can move copied packets by this offset to less than a sample."""
+    if offset == 0 or suffix in _WITH_EDIT_LISTS:
+        return True
+    tick = _TICKS.get(suffix)
+    # Without edit lists nothing before time 0 can be left unheard: the whole movie would come later.
+    return tick is not None and offset > 0 and (offset % tick == 0 or tick * dub.rate < 1)
+
+
+def _encoded_again(dub: AudioInfo, suffix: str, note: str) -> SoundChoice:
+    anew = _encoded(dub, suffix, SOUND_CARRIERS.get(suffix, MP4_SOUND))
+    rate = anew.bit_rate and max(anew.bit_rate, SECOND_RATE * dub.channels)
+    return SoundChoice(anew.codec, rate, (*anew.notes, note))
 
 
 def _choice(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
@@ -137,19 +170,22 @@ def _encoded(dub: AudioInfo, suffix: str, carrier: SoundCarrier) -> SoundChoice:
     return SoundChoice(carrier.fallback, carrier.bit_rate * dub.channels, notes)
 
 
-def decode_for_network(dub: AudioInfo, path: Path, end: Fraction | None = None) -> npt.NDArray[np.int16]:
+def decode_for_network(
+    dub: AudioInfo, path: Path, end: Fraction | None = None, lead: int = 0
+) -> npt.NDArray[np.int16]:
     """Decode the dub to 16 kHz mono, into a file that is mapped into memory and never read whole.
 
     Sample 0 is time 0 of the dub as a player shows it. Resampling is librosa's (soxr, high quality), what the
-    published network was trained on.
+    published network was trained on. Several channels become one as ITU-R BS.775 folds them.
 
     Args:
         dub: the sound.
         path: of the file that will hold the samples.
-        end: seconds after which no sound is needed.
+        end: seconds of the dub after which no sound is needed.
+        lead: samples of silence before the first.
 
     Returns:
-        [n] int16.
+        [lead + n] int16.
 
     Raises:
         MediaError: no sample can be decoded.
@@ -157,10 +193,11 @@ def decode_for_network(dub: AudioInfo, path: Path, end: Fraction | None = None) 
     """
     import soxr  # type: ignore[import-untyped]
 
-    needed = None if end is None else int(end * NETWORK_RATE) * SAMPLE_BYTES
+    needed = None if end is None else (lead + int(end * NETWORK_RATE)) * SAMPLE_BYTES
     resampler = soxr.ResampleStream(dub.rate, NETWORK_RATE, 1, dtype="float32", quality="HQ")
     try:
         with path.open("wb") as file:
+            file.seek(lead * SAMPLE_BYTES)
             for block in _mono(dub):
                 file.write(_pcm16(resampler.resample_chunk(block)))
                 if needed is not None and file.tell() >= needed:
@@ -168,35 +205,69 @@ def decode_for_network(dub: AudioInfo, path: Path, end: Fraction | None = None) 
             file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
     except OSError as exc:
         raise RenderError(f"{path} cannot be written ({exc.strerror}); make space or set TMPDIR.") from exc
-    if path.stat().st_size == 0:
+    if path.stat().st_size <= lead * SAMPLE_BYTES:
         raise MediaError(f"{dub.path} has a sound stream without a single sample in it.")
     return np.memmap(path, dtype=np.int16, mode="r")
 
 
+def sound_samples(dub: AudioInfo) -> int:
+    """Samples of the whole sound at its own rate, from time 0 on, counted by decoding it."""
+    return sum(len(block) for block in _mono(dub))
+
+
 def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of the mean of all channels, in [−1, 1], from time 0 on; where sound is missing, silence."""
+    """Blocks of all channels as one, from time 0 on: silence where sound is missing, nothing heard twice."""
+    weights = _fold(dub.layout, dub.channels)
+    position = 0
     with opened(dub.path) as container:
         stream = container.streams.audio[0]
         converter = av.AudioResampler(format="fltp", rate=dub.rate)
-        position: int | None = None
         for frame in _sound_frames(container, stream):
-            here = _sample_of(frame, dub)
-            if position is None:
-                position = min(here or 0, 0)
-            if here is not None and here - position > (GAP * dub.rate if position > 0 else 0):
-                yield np.zeros(here - position, np.float32)
-                position = here
+            late = _lateness(frame, dub, position)
+            yield from _silence(late)
+            position += max(0, late)
+            skipped = max(0, -late)
             for part in converter.resample(frame):
-                block = part.to_ndarray().mean(axis=0, dtype=np.float32)
-                yield block[max(0, -position) :]
-                position += len(block)
+                block = _one_channel(part.to_ndarray(), weights)
+                yield block[skipped:]
+                position += max(0, len(block) - skipped)
+                skipped = max(0, skipped - len(block))
 
 
-def _sample_of(frame: av.AudioFrame, dub: AudioInfo) -> int | None:
-    """Number of the frame's first sample, counted from time 0 of the dub."""
+def _lateness(frame: av.AudioFrame, dub: AudioInfo, position: int) -> int:
+    """Samples that are missing before a frame, or were there already if negative, by its time stamp."""
     if frame.pts is None or frame.time_base is None:
-        return None
-    return round((frame.pts * frame.time_base - dub.origin) * dub.rate)
+        return 0
+    late = round((frame.pts * frame.time_base - dub.origin) * dub.rate) - position
+    seconds = abs(late) / dub.rate
+    return late if (GAP < seconds or position == 0) and seconds < BROKEN else 0
+
+
+def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
+    for first in range(0, samples, NETWORK_RATE):
+        yield np.zeros(min(NETWORK_RATE, samples - first), np.float32)
+
+
+def _fold(layout: str, channels: int) -> npt.NDArray[np.float32]:
+    """Weight of each channel in the sum: the mean of two, and what of more is heard in front of a stereo pair.
+
+    Dialogue sits in the centre, which the mean of six channels would make 16 dB softer.
+    """
+    if channels <= 2 or not layout:
+        return np.full(channels, 1 / channels, np.float32)
+    gains = {"FL": 0.5, "FR": 0.5, "FC": FOLDED, "LFE": 0.0, "LFE2": 0.0}
+    names = [channel.name for channel in av.AudioLayout(layout).channels]
+    return np.array([gains.get(name, FOLDED / 2) for name in names], np.float32)
+
+
+def _one_channel(
+    block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Sum of channels [c, n] → [n]; a frame with other channels than the first is their mean."""
+    if len(block) != len(weights):
+        return block.mean(axis=0, dtype=np.float32)
+    mixed: npt.NDArray[np.float32] = weights @ block
+    return mixed
 
 
 def _sound_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
