@@ -5,15 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from lipdub.media.encode import PictureWriter
+from lipdub.media.encoding import choose_encoding
+from lipdub.media.frames import read_frames
+from lipdub.media.probe import AudioInfo, VideoInfo, probe_video
+from lipdub.media.remux import Remux, remux
+from lipdub.media.sound import NETWORK_RATE, SoundChoice, choose_sound, decode_for_network
 from tests.support.media import click_file, click_offsets, decoded_sound, ffmpeg, movie
 
 TIMES = (0.25, 0.5, 0.75)
+CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi")
+Pictures = dict[str, tuple[VideoInfo, Path]]
 
 
 @dataclass(frozen=True)
@@ -121,3 +130,40 @@ def _channels(path: Path) -> int:
 
 def _loudest(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return samples[:, 2 if samples.shape[1] > 2 else 0]
+
+
+def pictures(folder: Path, seconds: int = 1) -> Pictures:
+    """A movie, and its picture encoded for each container."""
+    source = movie(folder / "movie.mp4", count=10 * seconds, rate=Fraction(10), size=(64, 48))
+    info, found = probe_video(source), {}
+    for suffix in CONTAINERS:
+        encoding = choose_encoding(info, suffix)
+        path = folder / f"picture{suffix}.{encoding.encoder.carrier}"
+        with PictureWriter(path, info, encoding) as writer:
+            for frame in read_frames(info):
+                writer.write(frame)
+        found[suffix] = info, path
+    return found
+
+
+def put_under(
+    picture: tuple[VideoInfo, Path], dub: AudioInfo, output: Path, offset: Fraction = Fraction(0), **more: Any
+) -> SoundChoice:
+    """Remux a picture of a second with a dub, as the pipeline does; says how the dub travelled."""
+    info, path = picture
+    length = info.duration or Fraction(1)
+    end = Fraction(len(decode_for_network(dub, output.with_suffix(".pcm"))), NETWORK_RATE) + offset
+    same = abs(end - length) <= Fraction(1, 1000)
+    choice = choose_sound(dub, output.suffix, same, length - end, offset)
+    job = Remux(info, path, dub, choice, length, False, (), offset=offset, **more)
+    remux(job, output, output.suffix)
+    return choice
+
+
+def time_zero(output: Path) -> Fraction:
+    """What the container's clock shows at time 0 of a movie whose first picture is shown then."""
+    if output.suffix != ".ts":
+        return Fraction(0)
+    with av.open(f"file:{output}") as container:  # a transport stream begins anywhere
+        first = next(container.decode(video=0))
+        return Fraction(first.pts * first.time_base)

@@ -222,7 +222,7 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
             layout=_layout(context),
             tick=tick,
             start=stream.start_time * tick - origin if stream.start_time else Fraction(0),
-            frame=context.frame_size or 0,
+            frame=context.frame_size or _packet_samples(path, stream),
             delay=max(0, context.delay or 0),
         )
 
@@ -328,6 +328,16 @@ def _colour(frame: av.VideoFrame) -> Colour:
 def _layout(context: av.AudioCodecContext) -> str:
     unknown = context.layout.name.endswith("channels")
     return _USUAL_LAYOUTS.get(context.channels, "") if unknown else context.layout.name
+
+
+def _packet_samples(path: Path, stream: av.AudioStream) -> int:
+    """Samples in a packet of a codec whose packets are alike but may have one of several sizes."""
+    if stream.codec_context.codec.canonical_name not in {"opus", "ac3", "eac3"}:
+        return 0
+    with opened(path) as container:  # the first packet only, which the other reader has gone past
+        packets = container.demux(container.streams.audio[0])
+        seconds = next((p.duration for p in packets if p.duration), 0) * _time_base(stream)
+        return round(seconds * stream.codec_context.sample_rate)
 
 
 def _origin(container: av.container.InputContainer) -> Fraction:

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,15 @@ import ffmpeg
 
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.encode import exact_timescale
+from lipdub.media.mix import filled_up, fit_for, limited, mixed, placed, summed
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
-from lipdub.media.sound import LOSSLESS, SoundChoice
+from lipdub.media.sound import LOSSLESS, SoundChoice, packet_times
 from lipdub.media.streams import ATTACH, COVERS, MP4_LIKE, Carried, choose_streams
 
 __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
 _STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC")
 """Tags of a picture that are not true of a new one."""
-
-MOVIE = 2
-"""Number of the movie among ffmpeg's inputs, after the picture and the dub."""
 
 FORMATS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
@@ -43,6 +42,9 @@ class Remux:
         hevc: the new picture is HEVC, which players know in MP4 by the tag hvc1 only.
         carried: streams of the source that are kept.
         language: code on the dub's track.
+        offset: seconds by which the dub is heard later than it lies in its file.
+        background: music and effects that are mixed under the dub.
+        limited: the mix would clip: its peaks are held.
     """
 
     info: VideoInfo
@@ -53,6 +55,14 @@ class Remux:
     hevc: bool
     carried: tuple[Carried, ...]
     language: str | None = None
+    offset: Fraction = Fraction(0)
+    background: AudioInfo | None = None
+    limited: bool = False
+
+    @property
+    def movie(self) -> int:
+        """Number of the movie among ffmpeg's inputs, after the picture, the dub and the background."""
+        return 2 if self.background is None else 3
 
 
 def remux(job: Remux, output: Path, suffix: str) -> None:
@@ -116,17 +126,31 @@ def _dub_input(job: Remux) -> dict[str, Any]:
 
 
 def _cut(job: Remux) -> dict[str, Any]:
-    """A copied dub is cut at the picture's end, packet by packet, and no other stream with it."""
+    """A copied dub gets its exact times, and is cut at the picture's end, packet by packet, and it alone."""
     if job.sound.codec != "copy" or job.dub.codec in LOSSLESS:
         return {}
-    return {"bsf:1": f"noise=drop=gte(pts*tb\\,{float(job.length):.6f})"}
+    cut = f"noise=drop=gte(pts*tb\\,{float(job.length):.6f})"
+    return {"bsf:1": ",".join([*packet_times(job.dub, job.offset), cut])}
 
 
 def _sound(job: Remux, dub: Any) -> Any:
     if job.sound.codec == "copy":
         return dub["a:0"]
-    filled = dub["a:0"].filter("aresample", **{"async": 1, "first_pts": 0})
-    return filled.filter("apad").filter("atrim", end=f"{float(job.length):.6f}")
+    sound, heard = placed(dub["a:0"], job.dub, job.offset), mixed(job.dub, job.background)
+    if job.background is not None:
+        options = {"thread_queue_size": 16} | _from_zero(job.background.origin)
+        below = ffmpeg.input(_file(job.background.path), **options)
+        sound = summed(sound, placed(below["a:0"], job.background), heard)
+        sound = limited(sound) if job.limited else sound
+    return fit_for(job.sound.codec, filled_up(sound, heard, job.length), heard)
+
+
+def _scale(job: Remux, scale: int) -> int:
+    """Ticks of the times at which tracks of MP4 begin: fine enough for a dub that does not begin at 0."""
+    if job.dub.start + job.offset <= 0:
+        return scale
+    fine = lcm(scale, job.dub.rate)
+    return fine if fine < 2**31 else scale
 
 
 def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
@@ -146,12 +170,12 @@ def _output_options(job: Remux, suffix: str) -> dict[str, Any]:
         options["metadata:s:1"] = f"language={job.language}"
     for number, stream in enumerate(job.carried, start=2):
         options[f"c:{number}"] = stream.codec
-        options[f"map_metadata:s:{number}"] = f"{MOVIE}:s:{stream.index}"
+        options[f"map_metadata:s:{number}"] = f"{job.movie}:s:{stream.index}"
         if stream.kind == "audio":
             options[f"disposition:{number}"] = "0"
     if suffix in MP4_LIKE:
         scale = exact_timescale(job.info.time_base)
-        options |= {"video_track_timescale": scale, "movie_timescale": scale}
+        options |= {"video_track_timescale": scale, "movie_timescale": _scale(job, scale)}
         options |= {"tag:0": "hvc1"} if job.hevc else {}
     if suffix == ".avi" and _constant(job.info.rate):
         options["r:0"] = str(job.info.rate)  # AVI has a rate, not times; ffmpeg takes 600 a second otherwise
@@ -168,9 +192,9 @@ def _tags(job: Remux) -> dict[str, Any]:
     if job.info.still:
         return {"map_metadata": "-1"}
     return {
-        "map_metadata": MOVIE,
-        "map_chapters": MOVIE,
-        "map_metadata:s:0": f"{MOVIE}:s:{job.info.index}",
+        "map_metadata": job.movie,
+        "map_chapters": job.movie,
+        "map_metadata:s:0": f"{job.movie}:s:{job.info.index}",
     }
 
 

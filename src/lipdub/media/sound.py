@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import av
@@ -139,6 +140,30 @@ def _movable(dub: AudioInfo, suffix: str, offset: Fraction) -> bool:
     return tick is not None and offset > 0 and (offset % tick == 0 or tick * dub.rate < 1)
 
 
+def packet_times(dub: AudioInfo, offset: Fraction) -> list[str]:
+    """The bit stream filter that gives copied packets their exact times; none where they have them.
+
+    Matroska rounds every time to a millisecond, and takes the codec's priming off it, rounded too. Packets
+    are counted in samples instead, as long as no sound is missing between them.
+    """
+    exact = dub.tick * dub.rate <= 1
+    if exact and not offset:
+        return []
+    shift = round(offset * dub.rate)
+    if exact or not dub.frame:
+        return [_set_times(dub.rate, f"@+{shift}")]
+    rounded = round(dub.delay / (dub.rate * dub.tick)) * dub.tick * dub.rate  # halves away from 0, as there
+    own = f"(@+{shift + round(rounded - dub.delay)})"
+    counted = f"(PREV_OUT@+{dub.frame})"
+    near = ceil(2 * dub.tick * dub.rate)
+    return [_set_times(dub.rate, f"if(gt(N,0)*lte(abs({own}-{counted}),{near}),{counted},{own})")]
+
+
+def _set_times(rate: int, expression: str) -> str:
+    times = [f"{name}={expression.replace('@', name.upper())}" for name in ("pts", "dts")]
+    return f"setts=time_base=1/{rate}:prescale=1:" + ":".join(times).replace(",", "\\,")
+
+
 def _encoded_again(dub: AudioInfo, suffix: str, note: str) -> SoundChoice:
     anew = _encoded(dub, suffix, SOUND_CARRIERS.get(suffix, MP4_SOUND))
     rate = anew.bit_rate and max(anew.bit_rate, SECOND_RATE * dub.channels)
@@ -222,8 +247,10 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
     with opened(dub.path) as container:
         stream = container.streams.audio[0]
         converter = av.AudioResampler(format="fltp", rate=dub.rate)
+        per_tick, zero = dub.tick * dub.rate, dub.origin * dub.rate
         for frame in _sound_frames(container, stream):
-            late = _lateness(frame, dub, position)
+            here = position if frame.pts is None else round(frame.pts * per_tick - zero)
+            late = _lateness(here - position, position, dub.rate)
             yield from _silence(late)
             position += max(0, late)
             skipped = max(0, -late)
@@ -234,13 +261,10 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
                 skipped = max(0, skipped - len(block))
 
 
-def _lateness(frame: av.AudioFrame, dub: AudioInfo, position: int) -> int:
-    """Samples that are missing before a frame, or were there already if negative, by its time stamp."""
-    if frame.pts is None or frame.time_base is None:
-        return 0
-    late = round((frame.pts * frame.time_base - dub.origin) * dub.rate) - position
-    seconds = abs(late) / dub.rate
-    return late if (GAP < seconds or position == 0) and seconds < BROKEN else 0
+def _lateness(samples: int, position: int, rate: int) -> int:
+    """Samples missing before a frame, or heard before if negative, by its time stamp; 0 where that errs."""
+    seconds = abs(samples) / rate
+    return samples if (GAP < seconds or position == 0) and seconds < BROKEN else 0
 
 
 def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
