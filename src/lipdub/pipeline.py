@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import av
-import numpy as np
-import numpy.typing as npt
 
 from lipdub.checks import check_job
 from lipdub.deciding import decide
@@ -20,23 +18,20 @@ from lipdub.media.encode import PictureWriter
 from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.planes import pts_of
-from lipdub.media.probe import AudioInfo, VideoInfo
+from lipdub.media.probe import VideoInfo
 from lipdub.media.remux import Remux, choose_streams, remux
-from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
+from lipdub.media.sound import choose_sound
+from lipdub.media.soundtrack import Hearing, Soundtrack, hear
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import publish, workspace
 from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter, render
-from lipdub.speech import MelReader, speech_seconds
+from lipdub.speech import MelReader, length_notes, output_length
+from lipdub.speech.length import SAME_LENGTH
 
 Pathlike: TypeAlias = str | os.PathLike[str]
-
-SAME_LENGTH = Fraction(1, 1000)
-"""Seconds by which dub and picture may differ and still count as equally long."""
-HEARD = Fraction(1, 10)
-"""Seconds of silence at the end that are worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +103,15 @@ def sync(
         options, choices if plan is None or isinstance(plan, Plan) else choices | {"plan": str(plan)}
     )
     given = plan if isinstance(plan, Plan) else None
-    movie, dub, given = check_job(Path(video), Path(audio), output, options, given)
+    movie, track, given = check_job(Path(video), Path(audio), output, options, given)
     if given is None:
         fetch(LANDMARKER, progress)
     if inpainter is not None:
         engine = Engine(inpainter, "given", None)
     engine = engine or load_engine(options, progress)
     with workspace(output) as work:
-        pcm = decode_for_network(dub, work / "dub.pcm")
-        job = _Job(movie, dub, output, options, work, pcm, progress)
+        sound = hear(track, work / "dub.pcm")
+        job = _Job(movie, track, sound, output, options, work, progress)
         made = given or decide(movie, options, progress)
         if movie.still:
             made = repeated(made, job.shown)
@@ -135,20 +130,20 @@ def sync(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What the stages of one job share; `pcm` is the dub at 16 kHz, `work` the folder of unfinished files."""
+    """What the stages of one job share; `work` is the folder of unfinished files."""
 
     movie: VideoInfo
-    dub: AudioInfo
+    track: Soundtrack
+    sound: Hearing
     output: Path
     options: SyncOptions
     work: Path
-    pcm: npt.NDArray[np.int16]
     progress: Progress
 
     @property
     def sound_length(self) -> Fraction:
-        """Seconds of sound."""
-        return Fraction(len(self.pcm), NETWORK_RATE)
+        """Seconds of the movie's clock at which the sound ends."""
+        return self.sound.end
 
     @property
     def frames(self) -> int | None:
@@ -182,7 +177,7 @@ def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
     clock = _Clock(job.movie, plan)
     with PictureWriter(path, job.movie, encoding) as writer:
         frames = clock.watch(read_frames(job.movie, still_length=job.sound_length))
-        mel = MelReader(job.pcm)
+        mel = MelReader(job.sound.pcm)
         for frame in render(plan, job.movie, mel, inpainter, frames, job.progress, job.frames):
             writer.write(frame)
     notes = list(encoding.notes)
@@ -218,8 +213,9 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
     """Remux and publish; returns the output's name and what is to be said of it."""
     job.progress(Step("remux", 0, 1, "files"))
     suffix = job.output.suffix
-    missing = picture.end - job.sound_length
-    sound = choose_sound(job.dub, suffix, abs(missing) <= SAME_LENGTH, missing)
+    track, length = job.track, output_length(picture.end, job.sound.end, job.options.length)
+    missing = length - job.sound.end
+    sound = choose_sound(track.heard, suffix, abs(missing) <= SAME_LENGTH, missing, track.offset)
     carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
     if job.options.keep_original_audio and all(s.kind != "audio" for s in job.movie.streams):
         notes.append("the movie has no sound of its own to keep.")
@@ -228,12 +224,15 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
         Remux(
             info=job.movie,
             picture=picture.path,
-            dub=job.dub,
+            dub=track.dub,
             sound=sound,
-            length=picture.end,
+            length=length,
             hevc=picture.encoder == "libx265",
             carried=carried,
             language=job.options.language,
+            offset=track.offset,
+            background=track.background,
+            limited=job.sound.clips,
         ),
         finished,
         suffix,
@@ -242,15 +241,11 @@ def _put_together(job: _Job, picture: _Picture) -> tuple[Path, list[str]]:
     if written != job.output:
         notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")
     job.progress(Step("remux", 1, 1, "files"))
-    return written, [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
-
-
-def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:
-    """What to say where the dub is longer or shorter than the picture."""
-    surplus = Fraction(len(pcm), NETWORK_RATE) - end
-    if surplus < -HEARD:
-        return [f"the dub ends {float(-surplus):.2f} s before the picture; silence follows."]
-    if surplus <= SAME_LENGTH:
-        return []
-    lost = f"{speech_seconds(pcm, end):.1f} s of speech are lost"
-    return [f"the dub is {float(surplus):.2f} s longer than the picture and was cut; {lost}."]
+    said = length_notes(
+        job.sound.lips,
+        picture.end,
+        sound_end=job.sound.end,
+        offset=track.offset,
+        mode=job.options.length,
+    )
+    return written, [*sound.notes, *notes, *job.sound.notes, *said]

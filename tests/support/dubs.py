@@ -92,11 +92,15 @@ def make(kind: Kind, path: Path, times: Sequence[float] = TIMES, seconds: float 
     """Write a dub of a kind; its clicks are at `times` as a player shows them, where `kind.exact`."""
     plain = path.with_name(path.name + ".plain.wav")
     moved = [time - kind.late for time in times]
-    click_file(plain, times=moved, seconds=seconds - kind.late, rate=kind.rate, layout=kind.layout, codec="pcm_f32le")
+    click_file(
+        plain, times=moved, seconds=seconds - kind.late, rate=kind.rate, layout=kind.layout, codec="pcm_f32le"
+    )
     given = ["-copyts", "-itsoffset", str(kind.late), "-i", str(plain)] if kind.late else ["-i", str(plain)]
     if kind.picture is not None:
         shown = path.with_name(path.name + ".picture.mov")
-        movie(shown, count=round(seconds * 10), pts=[kind.picture + 1280 * n for n in range(8)], size=(64, 48))
+        movie(
+            shown, count=round(seconds * 10), pts=[kind.picture + 1280 * n for n in range(8)], size=(64, 48)
+        )
         given += ["-copyts", "-i", str(shown)]
     ffmpeg(*given, *kind.options, str(path))
     plain.unlink()
@@ -109,7 +113,9 @@ def heard(path: Path, times: Sequence[float], origin: Fraction = Fraction(0)) ->
     return np.array(times) + click_offsets(_loudest(samples), rate, times)
 
 
-def heard_by_ffmpeg(path: Path, times: Sequence[float], origin: Fraction = Fraction(0)) -> NDArray[np.float64]:
+def heard_by_ffmpeg(
+    path: Path, times: Sequence[float], origin: Fraction = Fraction(0)
+) -> NDArray[np.float64]:
     """The same, of another decoder: ffmpeg's own way to fill and cut a sound to its time stamps."""
     with av.open(f"file:{path}") as container:
         rate = container.streams.audio[0].codec_context.sample_rate

@@ -63,8 +63,9 @@ def placed(stream: Any, dub: AudioInfo, offset: Fraction = Fraction(0)) -> Any:
 
     What is missing by its time stamps is silence, and what is there twice is heard once.
     """
+    # The rate is named, since ffmpeg would else change it here for an encoder, before samples are counted.
     filled = stream.filter(
-        "aresample", **{"async": 1, "first_pts": 0, "min_comp": "0.000001", "min_hard_comp": GAP}
+        "aresample", dub.rate, **{"async": 1, "first_pts": 0, "min_comp": "0.000001", "min_hard_comp": GAP}
     )
     samples = round(offset * dub.rate)
     if samples > 0:
@@ -119,7 +120,9 @@ def measure_mix(dub: AudioInfo, background: AudioInfo, offset: Fraction = Fracti
     inputs = [ffmpeg.input(f"file:{i.path}", thread_queue_size=n, **from_zero(i.origin)) for n, i in
               ((8, dub), (16, background))]  # fmt: skip
     parts = placed(inputs[0]["a:0"], dub, offset), placed(inputs[1]["a:0"], background)
-    mix = summed(*parts, heard).filter("astats", measure_perchannel="none", measure_overall="Peak_level+Number_of_samples")
+    mix = summed(*parts, heard).filter(
+        "astats", measure_perchannel="none", measure_overall="Peak_level+Number_of_samples"
+    )
     command = ffmpeg.output(mix, "-", f="null", copyts=None, nostdin=None, v="info", nostats=None)
     words = _said(command.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe()))
     peak = re.search(r"Peak level dB: (\S+)", words)

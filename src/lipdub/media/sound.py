@@ -152,8 +152,8 @@ def packet_times(dub: AudioInfo, offset: Fraction) -> list[str]:
     shift = round(offset * dub.rate)
     if exact or not dub.frame:
         return [_set_times(dub.rate, f"@+{shift}")]
-    rounded = round(dub.delay / (dub.rate * dub.tick)) * dub.tick * dub.rate  # halves away from 0, as there
-    own = f"(@+{shift + round(rounded - dub.delay)})"
+    ticks = int(dub.delay / (dub.rate * dub.tick) + Fraction(1, 2))  # halves away from 0, as libavutil does
+    own = f"(@+{shift + round(ticks * dub.tick * dub.rate - dub.delay)})"
     counted = f"(PREV_OUT@+{dub.frame})"
     near = ceil(2 * dub.tick * dub.rate)
     return [_set_times(dub.rate, f"if(gt(N,0)*lte(abs({own}-{counted}),{near}),{counted},{own})")]
@@ -255,7 +255,7 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
             position += max(0, late)
             skipped = max(0, -late)
             for part in converter.resample(frame):
-                block = _one_channel(part.to_ndarray(), weights)
+                block = _one_channel(part.to_ndarray().astype(np.float32, copy=False), weights)
                 yield block[skipped:]
                 position += max(0, len(block) - skipped)
                 skipped = max(0, skipped - len(block))
@@ -264,7 +264,7 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
 def _lateness(samples: int, position: int, rate: int) -> int:
     """Samples missing before a frame, or heard before if negative, by its time stamp; 0 where that errs."""
     seconds = abs(samples) / rate
-    return samples if (GAP < seconds or position == 0) and seconds < BROKEN else 0
+    return samples if (seconds > GAP or position == 0) and seconds < BROKEN else 0
 
 
 def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
@@ -273,7 +273,7 @@ def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
 
 
 def _fold(layout: str, channels: int) -> npt.NDArray[np.float32]:
-    """Weight of each channel in the sum: the mean of two, and what of more is heard in front of a stereo pair.
+    """Weight of each channel in the sum: the mean of two, the mean of the stereo that more are folded into.
 
     Dialogue sits in the centre, which the mean of six channels would make 16 dB softer.
     """
@@ -284,14 +284,11 @@ def _fold(layout: str, channels: int) -> npt.NDArray[np.float32]:
     return np.array([gains.get(name, FOLDED / 2) for name in names], np.float32)
 
 
-def _one_channel(
-    block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def _one_channel(block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Sum of channels [c, n] → [n]; a frame with other channels than the first is their mean."""
-    if len(block) != len(weights):
-        return block.mean(axis=0, dtype=np.float32)
-    mixed: npt.NDArray[np.float32] = weights @ block
-    return mixed
+    alike = len(block) == len(weights)
+    one: npt.NDArray[np.float32] = weights @ block if alike else block.mean(axis=0, dtype=np.float32)
+    return one
 
 
 def _sound_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:

@@ -105,4 +105,6 @@ def _difference(longer: Fraction) -> list[str]:
     if abs(longer) <= OTHER_LENGTH:
         return []
     word = "longer" if longer > 0 else "shorter"
-    return [f"the --speech file is {float(abs(longer)):.2f} s {word} than the dub; is it of the same version?"]
+    return [
+        f"the --speech file is {float(abs(longer)):.2f} s {word} than the dub; is it of the same version?"
+    ]

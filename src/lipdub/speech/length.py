@@ -60,7 +60,9 @@ def length_notes(
     if picture_end - length > SAME_LENGTH:
         notes.append(f"the last {_seconds(picture_end - length)} of the picture are cut, as the sound ends.")
     elif length - picture_end > SAME_LENGTH:
-        notes.append(f"the picture goes on for {_seconds(length - picture_end)} after its end, with the sound.")
+        notes.append(
+            f"the picture goes on for {_seconds(length - picture_end)} after its end, with the sound."
+        )
     return notes
 
 
