@@ -11,8 +11,8 @@ import ffmpeg
 import imageio_ffmpeg
 
 from lipdub.errors import MediaError, RenderError
+from lipdub.media.hearing import gap
 from lipdub.media.probe import AudioInfo
-from lipdub.media.sound import GAP
 
 PEAK = 0.988
 """What peaks of a mix are held at where it would clip: -0.1 dB of full scale."""
@@ -65,7 +65,9 @@ def placed(stream: Any, dub: AudioInfo, offset: Fraction = Fraction(0)) -> Any:
     """
     # The rate is named, since ffmpeg would else change it here for an encoder, before samples are counted.
     filled = stream.filter(
-        "aresample", dub.rate, **{"async": 1, "first_pts": 0, "min_comp": "0.000001", "min_hard_comp": GAP}
+        "aresample",
+        dub.rate,
+        **{"async": 1, "first_pts": 0, "min_comp": "0.000001", "min_hard_comp": gap(dub)},
     )
     samples = round(offset * dub.rate)
     if samples > 0:

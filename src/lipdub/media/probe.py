@@ -121,7 +121,7 @@ class AudioInfo:
         layout: of the channels, as libavutil names it (``5.1``); the usual one if the file does not say.
         tick: seconds between two times that packets can have; 0 where the container has no times.
         start: seconds, as a player shows them, at which the first packet begins.
-        frame: samples in a packet; 0 where it is not known.
+        frame: samples in a packet; 0 where packets differ or their times are no more than a count of bytes.
         delay: samples of the codec's priming that the container took off the times of packets.
     """
 
@@ -207,7 +207,7 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if not container.streams.audio:
             raise MediaError(f"{path} has no sound stream; give a sound file or a movie with sound.")
         stream = container.streams.audio[0]
-        if next(iter(container.decode(stream)), None) is None:
+        if not any(_decodes(packet) for packet in container.demux(stream)):
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
         origin, tick = _origin(container), _time_base(stream)
@@ -222,7 +222,9 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
             layout=_layout(context),
             tick=tick,
             start=stream.start_time * tick - origin if stream.start_time else Fraction(0),
-            frame=context.frame_size or _packet_samples(path, stream),
+            frame=0
+            if container.format.name == "avi"
+            else context.frame_size or _packet_samples(path, stream),
             delay=max(0, context.delay or 0),
         )
 
@@ -288,6 +290,14 @@ def _first_frame(container: av.container.InputContainer, stream: av.VideoStream,
     if frame is None:
         raise MediaError(f"{path} has a picture stream without a single frame in it.")
     return frame
+
+
+def _decodes(packet: "av.Packet[av.AudioStream]") -> bool:
+    """Whether a sound packet holds samples; one that is damaged does not, others may."""
+    try:
+        return bool(packet.decode())
+    except av.error.FFmpegError:
+        return False
 
 
 def _time_base(stream: av.stream.Stream) -> Fraction:

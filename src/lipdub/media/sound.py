@@ -1,24 +1,24 @@
-"""The dub: decoded for the network, and the choice of how it travels into the output."""
+"""The choice of how the dub travels into the output."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from pathlib import Path
 
-import av
-import av.error
-import numpy as np
-import numpy.typing as npt
-
-from lipdub.errors import MediaError, RenderError
 from lipdub.media.encoding import plain_name
-from lipdub.media.probe import AudioInfo, opened
+from lipdub.media.hearing import LOSSLESS, NETWORK_RATE, PCM, decode_for_network
+from lipdub.media.probe import AudioInfo
 
-NETWORK_RATE = 16_000
-"""Samples a second that the network's mel spectrogram is made of."""
-
-SAMPLE_BYTES = 2
+__all__ = [
+    "LOSSLESS",
+    "MP4_SOUND",
+    "NETWORK_RATE",
+    "SOUND_CARRIERS",
+    "SoundCarrier",
+    "SoundChoice",
+    "choose_sound",
+    "decode_for_network",
+    "packet_times",
+]
 
 PACKET = Fraction(1, 20)
 """Seconds of sound that a packet of any codec holds at most, more or less."""
@@ -26,24 +26,12 @@ PACKET = Fraction(1, 20)
 SECOND_RATE = 224_000
 """Bits a second for each channel of sound that was compressed before, so that little is lost again."""
 
-GAP = 0.01
-"""Seconds by which time stamps must leave the samples to mean missing or repeated sound: more than they are
-rounded by anywhere, less than a packet."""
-
-BROKEN = 3600
-"""Seconds by which a time stamp must be wrong to be taken for damage instead."""
-
-FOLDED = 0.5**0.5
-"""ITU-R BS.775 folds the centre, and the surrounds, into left and right at -3 dB."""
-
 _WITH_EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov"})
 _MILLISECOND, _MPEG = Fraction(1, 1000), Fraction(1, 90_000)
 _TICKS = {".mkv": _MILLISECOND, ".webm": _MILLISECOND, ".ts": _MPEG, ".m2ts": _MPEG, ".mts": _MPEG}
 """Seconds between two times that packets of sound can have; AVI has none."""
 
 _COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
-_PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
-LOSSLESS = _PCM | {"flac", "alac", "pcm_s16be", "pcm_s24be", "pcm_s32be"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +54,13 @@ class SoundCarrier:
 
 
 _IN_MP4 = frozenset({"flac", "dts", "mp2", "truehd"})
-_IN_MKV = _COMPRESSED | _PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}
+_IN_MKV = _COMPRESSED | PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}
 MP4_SOUND = SoundCarrier(_COMPRESSED | {"opus"}, "aac", 160_000, _IN_MP4)
 _TS_SOUND = SoundCarrier(frozenset({"aac", "mp3", "ac3", "eac3", "mp2"}), "aac", 160_000)
 SOUND_CARRIERS = {
     ".mp4": MP4_SOUND,
     ".m4v": MP4_SOUND,
-    ".mov": SoundCarrier(_COMPRESSED | _PCM | {"pcm_s16be", "pcm_s24be"}, "pcm", held=_IN_MP4),
+    ".mov": SoundCarrier(_COMPRESSED | PCM | {"pcm_s16be", "pcm_s24be"}, "pcm", held=_IN_MP4),
     ".mkv": SoundCarrier(_IN_MKV - {"mp3", "vorbis"}, "flac", held=_IN_MKV),
     ".webm": SoundCarrier(frozenset({"opus"}), "libopus", 128_000, frozenset({"vorbis"})),
     ".avi": SoundCarrier(frozenset({"pcm_s16le", "ac3"}), "pcm", held=frozenset({"mp3"})),
@@ -172,7 +160,7 @@ def _encoded_again(dub: AudioInfo, suffix: str, note: str) -> SoundChoice:
 
 def _choice(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
     carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
-    if dub.codec in _PCM and dub.channels > 2 and suffix == ".mkv":
+    if dub.codec in PCM and dub.channels > 2 and suffix == ".mkv":
         return SoundChoice("flac")  # PCM in Matroska does not say which channel is which
     if dub.codec not in carrier.codecs:
         return _encoded(dub, suffix, carrier)
@@ -193,111 +181,3 @@ def _encoded(dub: AudioInfo, suffix: str, carrier: SoundCarrier) -> SoundChoice:
     if carrier.fallback == "libopus" and dub.rate != 48_000:
         notes = (f"the dub has {dub.rate} samples a second; Opus in {suffix} always has 48000.",)
     return SoundChoice(carrier.fallback, carrier.bit_rate * dub.channels, notes)
-
-
-def decode_for_network(
-    dub: AudioInfo, path: Path, end: Fraction | None = None, lead: int = 0
-) -> npt.NDArray[np.int16]:
-    """Decode the dub to 16 kHz mono, into a file that is mapped into memory and never read whole.
-
-    Sample 0 is time 0 of the dub as a player shows it. Resampling is librosa's (soxr, high quality), what the
-    published network was trained on. Several channels become one as ITU-R BS.775 folds them.
-
-    Args:
-        dub: the sound.
-        path: of the file that will hold the samples.
-        end: seconds of the dub after which no sound is needed.
-        lead: samples of silence before the first.
-
-    Returns:
-        [lead + n] int16.
-
-    Raises:
-        MediaError: no sample can be decoded.
-        RenderError: the disk is full.
-    """
-    import soxr  # type: ignore[import-untyped]
-
-    needed = None if end is None else (lead + int(end * NETWORK_RATE)) * SAMPLE_BYTES
-    resampler = soxr.ResampleStream(dub.rate, NETWORK_RATE, 1, dtype="float32", quality="HQ")
-    try:
-        with path.open("wb") as file:
-            file.seek(lead * SAMPLE_BYTES)
-            for block in _mono(dub):
-                file.write(_pcm16(resampler.resample_chunk(block)))
-                if needed is not None and file.tell() >= needed:
-                    break
-            file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
-    except OSError as exc:
-        raise RenderError(f"{path} cannot be written ({exc.strerror}); make space or set TMPDIR.") from exc
-    if path.stat().st_size <= lead * SAMPLE_BYTES:
-        raise MediaError(f"{dub.path} has a sound stream without a single sample in it.")
-    return np.memmap(path, dtype=np.int16, mode="r")
-
-
-def sound_samples(dub: AudioInfo) -> int:
-    """Samples of the whole sound at its own rate, from time 0 on, counted by decoding it."""
-    return sum(len(block) for block in _mono(dub))
-
-
-def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of all channels as one, from time 0 on: silence where sound is missing, nothing heard twice."""
-    weights = _fold(dub.layout, dub.channels)
-    position = 0
-    with opened(dub.path) as container:
-        stream = container.streams.audio[0]
-        converter = av.AudioResampler(format="fltp", rate=dub.rate)
-        per_tick, zero = dub.tick * dub.rate, dub.origin * dub.rate
-        for frame in _sound_frames(container, stream):
-            here = position if frame.pts is None else round(frame.pts * per_tick - zero)
-            late = _lateness(here - position, position, dub.rate)
-            yield from _silence(late)
-            position += max(0, late)
-            skipped = max(0, -late)
-            for part in converter.resample(frame):
-                block = _one_channel(part.to_ndarray().astype(np.float32, copy=False), weights)
-                yield block[skipped:]
-                position += max(0, len(block) - skipped)
-                skipped = max(0, skipped - len(block))
-
-
-def _lateness(samples: int, position: int, rate: int) -> int:
-    """Samples missing before a frame, or heard before if negative, by its time stamp; 0 where that errs."""
-    seconds = abs(samples) / rate
-    return samples if (seconds > GAP or position == 0) and seconds < BROKEN else 0
-
-
-def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
-    for first in range(0, samples, NETWORK_RATE):
-        yield np.zeros(min(NETWORK_RATE, samples - first), np.float32)
-
-
-def _fold(layout: str, channels: int) -> npt.NDArray[np.float32]:
-    """Weight of each channel in the sum: the mean of two, the mean of the stereo that more are folded into.
-
-    Dialogue sits in the centre, which the mean of six channels would make 16 dB softer.
-    """
-    if channels <= 2 or not layout:
-        return np.full(channels, 1 / channels, np.float32)
-    gains = {"FL": 0.5, "FR": 0.5, "FC": FOLDED, "LFE": 0.0, "LFE2": 0.0}
-    names = [channel.name for channel in av.AudioLayout(layout).channels]
-    return np.array([gains.get(name, FOLDED / 2) for name in names], np.float32)
-
-
-def _one_channel(block: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Sum of channels [c, n] → [n]; a frame with other channels than the first is their mean."""
-    alike = len(block) == len(weights)
-    one: npt.NDArray[np.float32] = weights @ block if alike else block.mean(axis=0, dtype=np.float32)
-    return one
-
-
-def _sound_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue  # a damaged packet: the sound around it is good
-
-
-def _pcm16(samples: npt.NDArray[np.float32]) -> bytes:
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()
