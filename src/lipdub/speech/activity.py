@@ -62,8 +62,8 @@ def speech_between(pcm: Pcm, start: Fraction = Fraction(0), end: Fraction | None
     heard = first + np.flatnonzero(loudness[first:last] > max(ABSOLUTE_FLOOR_DB, noise + ABOVE_NOISE_DB))
     if not len(heard):
         return Speech(0.0, Fraction(0), Fraction(0))
-    borders = (Fraction(int(n) * FRAME, SAMPLE_RATE) for n in (heard[0], heard[-1] + 1))
-    return Speech(len(heard) * FRAME / SAMPLE_RATE, *borders)
+    begins, ends = (Fraction(int(n) * FRAME, SAMPLE_RATE) for n in (heard[0], heard[-1] + 1))
+    return Speech(len(heard) * FRAME / SAMPLE_RATE, begins, ends if end is None else min(ends, end))
 
 
 def _loudness(pcm: Pcm) -> NDArray[np.float32]:
