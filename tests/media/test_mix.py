@@ -192,3 +192,22 @@ def test_an_offset_that_leaves_nothing(tmp_path):
     later = hear(Soundtrack(dub, offset=Fraction(-9, 10)), tmp_path / "b.pcm")
     assert later.end == Fraction(1, 10)
     assert (len(later.pcm), len(later.lips)) == (1600, 16_000)
+
+
+def test_a_rate_that_aac_does_not_have_is_said(tmp_path, shown):
+    dub = click_file(tmp_path / "dub.wav", rate=192_000, times=(0.3, 0.6))
+    output, notes = mix(shown, tmp_path, dub, click_file(tmp_path / "b.wav", times=(0.8,)), ".mp4")
+    assert notes == ["the dub has 192000 samples a second; AAC in .mp4 has 96000 at most."]
+    assert probe_audio(output).rate == 96_000
+    times = (0.3, 0.6, 0.8)
+    assert np.abs(heard(output, times) - times).max() < 1 / 96_000
+
+
+def test_damaged_floating_point_sound_is_held(tmp_path):
+    path = click_file(tmp_path / "dub.wav", times=(0.7,), codec="pcm_f32le")
+    data = bytearray(path.read_bytes())
+    data[60_000:60_400] = b"\xff\xff\xff\x7f\x00\x00\x80\x7f" * 50  # not a number, infinity
+    path.write_bytes(data)
+    level = measure_mix(probe_audio(path), probe_audio(path))
+    assert level.clips
+    assert "far over full scale" in level.notes[0]

@@ -4,7 +4,7 @@ import re
 import subprocess
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import log10
+from math import inf, isfinite, isnan, log10
 from typing import Any
 
 import ffmpeg
@@ -38,7 +38,7 @@ class Level:
         """What is to be said of it."""
         if not self.clips:
             return []
-        over = f"{20 * log10(self.peak):.1f} dB"
+        over = f"{20 * log10(self.peak):.1f} dB" if isfinite(self.peak) else "far"
         return [f"dub and background together go {over} over full scale; a limiter holds those peaks."]
 
 
@@ -119,20 +119,23 @@ def measure_mix(dub: AudioInfo, background: AudioInfo, offset: Fraction = Fracti
         RenderError: ffmpeg cannot be started.
     """
     heard = mixed(dub, background)
-    inputs = [ffmpeg.input(f"file:{i.path}", thread_queue_size=n, **from_zero(i.origin)) for n, i in
-              ((8, dub), (16, background))]  # fmt: skip
-    parts = placed(inputs[0]["a:0"], dub, offset), placed(inputs[1]["a:0"], background)
+    one, two = (
+        ffmpeg.input(f"file:{sound.path}", thread_queue_size=size, **from_zero(sound.origin))
+        for size, sound in ((8, dub), (16, background))  # so that one file can be both
+    )
+    parts = placed(one["a:0"], dub, offset), placed(two["a:0"], background)
     mix = summed(*parts, heard).filter(
         "astats", measure_perchannel="none", measure_overall="Peak_level+Number_of_samples"
     )
     command = ffmpeg.output(mix, "-", f="null", copyts=None, nostdin=None, v="info", nostats=None)
     words = _said(command.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe()))
-    peak = re.search(r"Peak level dB: (\S+)", words)
-    samples = re.search(r"Number of samples: (\d+)", words)
-    if peak is None or samples is None:
+    peaks = re.findall(r"Peak level dB: (\S+)", words)  # the last ones: tags of a file may say anything
+    samples = re.findall(r"Number of samples: (\d+)", words)
+    if not (peaks and samples):
         raise MediaError(f"{dub.path} and {background.path} cannot be mixed; is one of them damaged?")
-    level = 0.0 if "inf" in peak[1] else 10 ** (float(peak[1]) / 20)
-    return Level(level, Fraction(int(samples[1]), heard.rate))
+    decibel = float(peaks[-1])  # -inf for silence, not a number where floating point sound is damaged
+    peak = inf if isnan(decibel) else 10 ** (decibel / 20)
+    return Level(peak, Fraction(int(samples[-1]), heard.rate))
 
 
 def from_zero(origin: Fraction) -> dict[str, Any]:

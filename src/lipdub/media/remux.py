@@ -12,7 +12,7 @@ import ffmpeg
 
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.encode import exact_timescale
-from lipdub.media.mix import filled_up, fit_for, limited, mixed, placed, summed
+from lipdub.media.mix import filled_up, fit_for, from_zero, limited, mixed, placed, summed
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
 from lipdub.media.sound import LOSSLESS, SoundChoice, packet_times
 from lipdub.media.streams import ATTACH, COVERS, MP4_LIKE, Carried, choose_streams
@@ -80,9 +80,9 @@ def remux(job: Remux, output: Path, suffix: str) -> None:
     suffix = suffix.lower()
     attached = [c for c in job.carried if c.codec == ATTACH]
     job = replace(job, carried=tuple(c for c in job.carried if c.codec != ATTACH))
-    picture = ffmpeg.input(_file(job.picture), **_rotation(job.info), **_from_zero(job.info.origin))
+    picture = ffmpeg.input(_file(job.picture), **_rotation(job.info), **from_zero(job.info.origin))
     dub = ffmpeg.input(_file(job.dub.path), **_dub_input(job))
-    movie = ffmpeg.input(_file(job.info.path), **_from_zero(job.info.origin))
+    movie = ffmpeg.input(_file(job.info.path), **from_zero(job.info.origin))
     streams = [picture["v:0"], _sound(job, dub), *(movie[str(c.index)] for c in job.carried)]
     options = _output_options(job, suffix)
     command = ffmpeg.output(*streams, _file(output), **options).compile(cmd=_binary(), overwrite_output=True)
@@ -110,11 +110,6 @@ def _rotation(info: VideoInfo) -> dict[str, Any]:
     return {"display_rotation": info.geometry.rotation} if info.geometry.rotation else {}
 
 
-def _from_zero(origin: Fraction) -> dict[str, Any]:
-    """Give what a player shows at time 0 the time stamp 0."""
-    return {"itsoffset": f"{float(-origin):.6f}"} if origin else {}
-
-
 def _dub_input(job: Remux) -> dict[str, Any]:
     """How the dub is read.
 
@@ -122,7 +117,7 @@ def _dub_input(job: Remux) -> dict[str, Any]:
     at its first packet. The size of the queue is ffmpeg's own; with it, ffmpeg-python takes a dub that is the
     movie itself for another input, as the numbers of the inputs below need it.
     """
-    return {"thread_queue_size": 8} | _from_zero(job.dub.origin)
+    return {"thread_queue_size": 8} | from_zero(job.dub.origin)
 
 
 def _cut(job: Remux) -> dict[str, Any]:
@@ -138,7 +133,7 @@ def _sound(job: Remux, dub: Any) -> Any:
         return dub["a:0"]
     sound, heard = placed(dub["a:0"], job.dub, job.offset), mixed(job.dub, job.background)
     if job.background is not None:
-        options = {"thread_queue_size": 16} | _from_zero(job.background.origin)
+        options = {"thread_queue_size": 16} | from_zero(job.background.origin)
         below = ffmpeg.input(_file(job.background.path), **options)
         sound = summed(sound, placed(below["a:0"], job.background), heard)
         sound = limited(sound) if job.limited else sound
@@ -147,7 +142,7 @@ def _sound(job: Remux, dub: Any) -> Any:
 
 def _scale(job: Remux, scale: int) -> int:
     """Ticks of the times at which tracks of MP4 begin: fine enough for a dub that does not begin at 0."""
-    if job.dub.start + job.offset <= 0:
+    if job.sound.codec != "copy" or job.dub.start + job.offset <= 0:
         return scale
     fine = lcm(scale, job.dub.rate)
     return fine if fine < 2**31 else scale

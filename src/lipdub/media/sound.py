@@ -180,4 +180,6 @@ def _encoded(dub: AudioInfo, suffix: str, carrier: SoundCarrier) -> SoundChoice:
     notes: tuple[str, ...] = ()
     if carrier.fallback == "libopus" and dub.rate != 48_000:
         notes = (f"the dub has {dub.rate} samples a second; Opus in {suffix} always has 48000.",)
+    if carrier.fallback == "aac" and dub.rate > 96_000:
+        notes = (f"the dub has {dub.rate} samples a second; AAC in {suffix} has 96000 at most.",)
     return SoundChoice(carrier.fallback, carrier.bit_rate * dub.channels, notes)
