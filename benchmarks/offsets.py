@@ -32,7 +32,7 @@ OFFSETS = (Fraction(0), Fraction(617, 5000), Fraction(-617, 5000))
 
 def worst(kind: Kind, shown: Pictures, suffix: str, offset: Fraction, folder: Path) -> str:
     """Samples of the dub by which the worst click is late, by either decoder, and how the dub travelled."""
-    dub = probe_audio(make(kind, folder / f"dub{kind.suffix}"))
+    dub = probe_audio(make(kind, folder / f"dub{kind.suffix}", seconds=1.3))
     times = heard(dub.path, TIMES, dub.origin)
     output = folder / f"out{suffix}"
     choice = put_under(shown[suffix], dub, output, offset)
