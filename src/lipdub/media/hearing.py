@@ -115,9 +115,10 @@ class _Converter:
     def __call__(self, frame: av.AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
         form = frame.format.name, frame.layout.name, frame.sample_rate
         if form != self._form:
-            self._form, self._resampler = form, av.AudioResampler(format="fltp", rate=self._rate)
+            self._form, self._resampler = form, av.AudioResampler(format="flt", rate=self._rate)
         for part in self._resampler.resample(frame):
-            yield part.to_ndarray().astype(np.float32, copy=False)
+            # Packed: PyAV reads beyond its list of planes where there are more than eight.
+            yield part.to_ndarray().reshape(part.samples, -1).T.astype(np.float32, copy=False)
 
 
 def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
