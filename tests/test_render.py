@@ -200,13 +200,6 @@ def test_mel_windows_are_at_the_exact_time_a_player_shows(time_base: Fraction, t
     assert clock.times == [p * time_base - origin for p in pts] == [info.seconds(p) for p in pts]
 
 
-def test_sound_that_begins_late_is_heard_late():
-    clock = Clock()
-    frames = (Shown(frame, frame.pts) for frame in _frames(3))
-    list(render_shown(_plan([0, 40, 80]), INFO, clock, Painter(), frames, Fraction(1, 3)))
-    assert clock.times == [Fraction(n, 25) - Fraction(1, 3) for n in range(3)]
-
-
 def test_a_frame_shown_again_has_the_faces_of_its_source_and_hears_its_own_moment():
     clock = Clock()
     again = [Shown(noise_frame(INFO, pts=400 + 40 * n), source) for n, source in enumerate((80, 40, 0))]

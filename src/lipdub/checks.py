@@ -1,10 +1,12 @@
 """Everything that can be wrong with a job, found before any work is done."""
 
+from fractions import Fraction
 from pathlib import Path
 
 from lipdub.errors import InputError, OptionError, PlanError
-from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
+from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
+from lipdub.media.soundtrack import Soundtrack
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
@@ -13,23 +15,35 @@ from lipdub.planfile import load_plan
 
 def check_job(
     video: Path, audio: Path, output: Path, options: SyncOptions, plan: Plan | None = None
-) -> tuple[VideoInfo, AudioInfo, Plan | None]:
+) -> tuple[VideoInfo, Soundtrack, Plan | None]:
     """Look at everything that can be wrong with a job before any work is done.
 
     Returns:
-        What the movie is, what the dub is, and the plan that was given, if one was.
+        What the movie is, what the sounds are, and the plan that was given, if one was.
 
     Raises:
         InputError: something is wrong; the sentence says what.
     """
     if output.suffix.lower() not in FORMATS:
         raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
-    movie, dub = probe_video(video), probe_audio(audio)
+    movie, track = probe_video(video), soundtrack(audio, options)
     check_output(output, (video, audio, *files_of(options)), options.overwrite)
     if options.start is not None and movie.until is not None and options.start >= movie.until:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.until):.2f} s).")
     check_reference(options)
-    return movie, dub, checked_plan(movie, options, plan)
+    return movie, track, checked_plan(movie, options, plan)
+
+
+def soundtrack(audio: Path, options: SyncOptions) -> Soundtrack:
+    """The dub, and the other sounds that options name.
+
+    Raises:
+        MediaError: one of them is not there, or no sound.
+    """
+    speech, background = (
+        None if name is None else probe_audio(name) for name in (options.speech, options.background)
+    )
+    return Soundtrack(probe_audio(audio), speech, background, Fraction(options.audio_offset))
 
 
 def check_reference(options: SyncOptions) -> None:
@@ -45,7 +59,8 @@ def check_reference(options: SyncOptions) -> None:
 
 def files_of(options: SyncOptions) -> tuple[Path, ...]:
     """Files that options name, beside movie and dub."""
-    named = (options.reference if options.reference not in REFERENCES else None, options.plan)
+    reference = options.reference if options.reference not in REFERENCES else None
+    named = (reference, options.plan, options.speech, options.background)
     return tuple(Path(name) for name in named if name is not None)
 
 

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.checks import check_reference, checked_plan, files_of
+from lipdub.checks import check_reference, checked_plan, files_of, soundtrack
 from lipdub.deciding import decide
 from lipdub.engine import Engine, load_engine
 from lipdub.errors import MediaError, OptionError, OutputError
 from lipdub.media.frames import read_frame_at, upright_image
 from lipdub.media.planes import as_planar, copy_frame, pts_of
-from lipdub.media.probe import VideoInfo, probe_audio, probe_video
-from lipdub.media.sound import decode_for_network
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.media.soundtrack import lip_sound
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import check_output, publish, workspace
 from lipdub.pipeline import Pathlike
@@ -93,8 +93,8 @@ def preview(
     options, output = choose(options, choices), Path(output)
     if output.suffix.lower() not in PICTURES:
         raise OutputError(f"{output}: the name of a preview must end in one of {', '.join(PICTURES)}.")
-    movie, dub = probe_video(video), probe_audio(audio)
-    check_output(output, (movie.path, dub.path, *files_of(options)), options.overwrite)
+    movie, track = probe_video(video), soundtrack(Path(audio), options)
+    check_output(output, (movie.path, track.dub.path, *files_of(options)), options.overwrite)
     check_reference(options)
     given = checked_plan(movie, options)
     frame = _frame_at(movie, at)
@@ -105,11 +105,11 @@ def preview(
         plan = repeated(plan, range(pts, pts + 1))
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
-        pcm = decode_for_network(dub, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
+        pcm, lips = lip_sound(track, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
         shown = Shown(copy_frame(frame), pts)
         after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [shown])).frame
-        del pcm
+        del pcm, lips
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
     changed = bool(plan.at(pts))
     notes = plan.notes if changed else ("no usable face in this frame: it stays as it is.",)

@@ -53,7 +53,6 @@ def segments_of(
     return Segments(
         plan=plan,
         pcm=pcm,
-        delay=options.audio_offset,
         stop=stop,
         picture=_picture(movie, encoding),
         mouths=_mouths(engine, options),

@@ -1,16 +1,13 @@
 """Render the picture: find the segments that are missing, and make them.
 
-Three stages work side by side: decoding, the network, encoding. Each segment is written whole, settled on the
-disk, and only then entered in the journal, so a run that is stopped at any moment goes on from the last
+Three stages work side by side: decoding, the network, encoding. Each segment is written whole, settled on
+the disk, and only then entered in the journal, so a run that is stopped at any moment goes on from the last
 entry.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
-
-import av
 
 from lipdub.disk import settle
 from lipdub.errors import InputError, RenderError
@@ -18,15 +15,15 @@ from lipdub.flow import read_ahead, write_behind
 from lipdub.journal import Ended, Finished, Journal
 from lipdub.media.encode import SegmentWriter
 from lipdub.media.encoding import Encoding
-from lipdub.media.frames import read_timed, usual_length
+from lipdub.media.frames import usual_length
 from lipdub.media.join import Joined, Segment
-from lipdub.media.marks import Mark, checksum, read_after
 from lipdub.media.planes import frame_bytes, pts_of
 from lipdub.media.probe import VideoInfo
-from lipdub.media.timing import last_length, order_of
+from lipdub.media.timing import order_of
 from lipdub.progress import Progress, Step
 from lipdub.render import Inpainter, MelSource, Shown, Threaded, render
-from lipdub.segments import Segments, segment_at
+from lipdub.segments import Segments
+from lipdub.stretches import Afterwards, Gap, Movie, Stretch
 
 ATTEMPTS = 3
 """How often segments are made again because the disk gives back other bytes than it was given."""
@@ -45,6 +42,7 @@ class Painting:
         mel: the mel windows of what is spoken.
         inpainter: the network.
         still_length: seconds for which a still picture is shown.
+        until: seconds up to which the picture goes on if the movie ends before; None to end with it.
         frames: how many there will be, if that is known.
         progress: told after every frame.
     """
@@ -55,19 +53,30 @@ class Painting:
     mel: MelSource
     inpainter: Inpainter
     still_length: Fraction | None
+    until: Fraction | None
     frames: int | None
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The new picture: its segments, numbers of its frames, and the seconds at which it ends."""
+    """The new picture.
+
+    Attributes:
+        joined: its segments.
+        frames, changed: numbers of its frames, and of those with a new mouth.
+        edits: faces changed in the movie's own frames.
+        moved: frames whose time had to move by a tick.
+        movie_end: seconds at which the movie's own frames end.
+        end: seconds at which the picture ends.
+    """
 
     joined: Joined
     frames: int
     changed: int
     edits: int
     moved: int
+    movie_end: Fraction
     end: Fraction
 
 
@@ -84,74 +93,77 @@ def make_picture(job: Painting, journal: Journal) -> Picture:
     """
     if isinstance(job.inpainter, Threaded) and journal.threads:
         job.inpainter.pin_threads(journal.threads)
-    finished = [entry for entry in _all_segments(job, journal) if entry.frames]
-    if not finished:
+    own = _stretch(job, journal, Movie(job.movie, job.segments, job.still_length), 0)
+    if not own:
         raise InputError("nothing of the picture is left at this length; see --length and --audio-offset.")
+    whole = own
+    if job.until is not None and job.until > own[-1].end:
+        count = sum(entry.frames for entry in own)
+        whole = own + _stretch(job, journal, Afterwards(job.movie, job.segments, own[-1], job.until), count)
     movie = job.movie
-    parts = [Segment(journal.path_of(entry), entry.order) for entry in finished if entry.order]
+    parts = [Segment(journal.path_of(entry), entry.order) for entry in whole if entry.order]
     return Picture(
-        Joined(parts, movie.time_base, usual_length(movie), finished[-1].length),
-        sum(entry.frames for entry in finished),
-        sum(entry.changed for entry in finished),
-        sum(entry.edits for entry in finished),
-        sum(entry.moved for entry in finished),
-        finished[-1].end,
+        Joined(parts, movie.time_base, usual_length(movie), whole[-1].length),
+        sum(entry.frames for entry in whole),
+        sum(entry.changed for entry in whole),
+        sum(entry.edits for entry in own),
+        sum(entry.moved for entry in own),
+        own[-1].end,
+        whole[-1].end,
     )
 
 
-def _all_segments(job: Painting, journal: Journal) -> list[Finished]:
-    """The entries of all segments; those that are not there, or damaged, are made first."""
+def _stretch(job: Painting, journal: Journal, stretch: Stretch, count: int) -> list[Finished]:
+    """The segments of a stretch that have frames; those that are not there, or damaged, are made first.
+
+    Args:
+        job, journal: see `make_picture`.
+        stretch: of the picture.
+        count: frames before it.
+    """
     for _ in range(1 + ATTEMPTS):
-        known = _known(job, journal)
-        gaps = list(_gaps(known, journal.ended(job.segments.end_key)))
+        ended = stretch.ended or journal.ended(stretch.end_key)
+        known = _known(stretch, journal, ended)
+        gaps = list(_gaps(known, stretch.first, ended))
         if not gaps:
-            return [known[number] for number in sorted(known)]
+            return [known[number] for number in sorted(known) if known[number].frames]
         for gap in gaps:
-            _make(job, journal, gap, known)
+            _make(job, journal, stretch, gap, known, count)
         journal.forget_checks()  # what was written is read once more, before it is used
-    raise RenderError(
-        "the disk gives back other bytes than were written to it; use another one (--work-dir)."
-    )
+    raise RenderError("the disk gives back other bytes than were written to it; use another one (--work-dir).")
 
 
-def _known(job: Painting, journal: Journal) -> dict[int, Finished]:
-    """The finished segments of this picture, by number."""
-    bound = journal.ended(job.segments.end_key) or journal.bound
-    found = (journal.finished(number, job.segments.key(number)) for number in range(bound))
+def _known(stretch: Stretch, journal: Journal, ended: int | None) -> dict[int, Finished]:
+    """The finished segments of a stretch, by number."""
+    numbers = range(stretch.first, journal.bound if ended is None else ended)
+    found = (journal.finished(number, stretch.key(number)) for number in numbers)
     return {entry.segment: entry for entry in found if entry is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class _Gap:
-    """Segments to make, from `first` up to `stop`, or to the end of the picture if that is None."""
-
-    first: int
-    stop: int | None
-
-
-def _gaps(known: dict[int, Finished], ended: int | None) -> Iterator[_Gap]:
+def _gaps(known: dict[int, Finished], first: int, ended: int | None) -> Iterator[Gap]:
     """The gaps between known segments, and after them."""
-    first = 0
     for number in sorted(known):
         if number > first:
-            yield _Gap(first, number)
+            yield Gap(first, number)
         first = number + 1
     if ended is None or ended > first:
-        yield _Gap(first, ended)
+        yield Gap(first, ended)
 
 
-def _make(job: Painting, journal: Journal, gap: _Gap, known: dict[int, Finished]) -> None:
+def _make(
+    job: Painting, journal: Journal, stretch: Stretch, gap: Gap, known: dict[int, Finished], count: int
+) -> None:
     """Decode, paint and encode the segments of a gap, side by side."""
-    source = _Source(job, gap, known)
+    before = next((known[n] for n in range(gap.first - 1, stretch.first - 1, -1) if known[n].frames), None)
+    source = stretch.source(gap, before)
     waiting = _waiting(job.movie)
-    done = sum(entry.frames for entry in known.values())
+    done = count + sum(entry.frames for entry in known.values())
     with (
-        _Sink(job, journal, gap) as sink,
+        _Sink(job, journal, stretch, gap) as sink,
         read_ahead(source.frames(), waiting) as frames,
         write_behind(sink.write, waiting) as put,
     ):
-        plan, delay = job.segments.plan, job.segments.delay
-        for shown in render(plan, job.movie, job.mel, job.inpainter, frames, delay):
+        for shown in render(job.segments.plan, job.movie, job.mel, job.inpainter, frames):
             put(shown)
             done += 1
             job.progress(Step("render", done, job.frames))
@@ -164,72 +176,13 @@ def _waiting(movie: VideoInfo) -> int:
     return max(1, min(QUEUED, QUEUED_BYTES // size))
 
 
-class _Source:
-    """The frames of a gap, in order.
-
-    Attributes:
-        ended: the picture ends with them; known once all were taken.
-    """
-
-    def __init__(self, job: Painting, gap: _Gap, known: dict[int, Finished]) -> None:
-        self._job = job
-        self._gap = gap
-        before = (known[n] for n in range(gap.first - 1, -1, -1) if known[n].frames)
-        self._before = next(before, None)
-        self.ended = False
-
-    def frames(self) -> Iterator[Shown]:
-        """The frames; the last one of each segment has its checksum."""
-        held: Shown | None = None
-        for shown in self._decoded():
-            if held is not None:
-                yield self._checked(held, shown)
-            held = shown
-        if held is not None:
-            if self.ended:
-                held.frame.duration = self._last_length(held.frame)
-            yield self._checked(held, None)
-
-    def _decoded(self) -> Iterator[Shown]:
-        movie, stop = self._job.movie, self._job.segments.stop
-        for frame, moved in self._read():
-            pts = pts_of(frame)
-            seconds = movie.seconds(pts)
-            if stop is not None and seconds >= stop:
-                break
-            if self._gap.stop is not None and segment_at(seconds) >= self._gap.stop:
-                return
-            yield Shown(frame, pts, moved)
-        self.ended = True
-
-    def _read(self) -> Iterator[tuple[av.VideoFrame, bool]]:
-        if self._before is None:
-            return read_timed(self._job.movie, still_length=self._job.still_length)
-        mark = Mark(self._before.source, self._before.check)
-        return read_after(self._job.movie, mark, self._job.still_length)
-
-    def _last_length(self, frame: av.VideoFrame) -> int:
-        """Ticks for which the last frame of the picture is shown."""
-        movie, stop = self._job.movie, self._job.segments.stop
-        pts = pts_of(frame)
-        length = last_length(pts, frame.duration, usual_length(movie), movie.end)
-        if stop is None:
-            return length
-        return max(1, min(length, ceil((stop - movie.seconds(pts)) / movie.time_base)))
-
-    def _checked(self, shown: Shown, following: Shown | None) -> Shown:
-        numbers = {segment_at(self._job.movie.seconds(s.source)) for s in (shown, following) if s}
-        if following is None or len(numbers) > 1:
-            shown.check = checksum(shown.frame)
-        return shown
-
-
 class _Sink:
     """Encode frames, segment by segment, and enter each segment in the journal when it is done."""
 
-    def __init__(self, job: Painting, journal: Journal, gap: _Gap) -> None:
+    def __init__(self, job: Painting, journal: Journal, stretch: Stretch, gap: Gap) -> None:
         self._job = job
         self._journal = journal
+        self._stretch = stretch
         self._next = gap.first
         self._stop = gap.stop
         self._part: _Part | None = None
@@ -243,12 +196,12 @@ class _Sink:
 
     def write(self, shown: Shown) -> None:
         """Encode the next frame."""
-        number = segment_at(self._job.movie.seconds(shown.source))
+        number = shown.segment
         if self._part is not None and self._part.number != number:
             self._settle(last=False)
         if self._part is None:
             self._leave_empty(number)
-            self._part = _Part(self._job, self._journal, number)
+            self._part = _Part(self._job, self._journal, number, self._stretch.key(number))
         self._part.write(shown)
 
     def finish(self, ended: bool) -> None:
@@ -256,7 +209,7 @@ class _Sink:
         if self._part is not None:
             self._settle(last=ended)
         if ended:
-            self._journal.record(Ended(self._job.segments.end_key, self._next))
+            self._journal.record(Ended(self._stretch.end_key, self._next))
         elif self._stop is not None:
             self._leave_empty(self._stop)
 
@@ -268,17 +221,17 @@ class _Sink:
     def _leave_empty(self, number: int) -> None:
         """Enter the segments before this one in which no frame begins."""
         for empty in range(self._next, number):
-            self._journal.record(Finished(empty, self._job.segments.key(empty)))
+            self._journal.record(Finished(empty, self._stretch.key(empty)))
         self._next = number
 
 
 class _Part:
     """A segment that is being written."""
 
-    def __init__(self, job: Painting, journal: Journal, number: int) -> None:
+    def __init__(self, job: Painting, journal: Journal, number: int, key: str) -> None:
         self._movie = job.movie
         self.number = number
-        self._key = job.segments.key(number)
+        self._key = key
         self._path = journal.name(number, self._key, f".{job.encoding.encoder.carrier}")
         self._unfinished = self._path.with_name(f"{self._path.name}.part")
         self._writer = SegmentWriter(self._unfinished, job.movie, job.encoding)

@@ -8,18 +8,16 @@ from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from lipdub.checks import check_job
+from lipdub.checks import check_job, encoding_for
 from lipdub.deciding import decide
 from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
 from lipdub.identity import segments_of
 from lipdub.journal import Journal
-from lipdub.media.encoding import Encoding, choose_encoding
-from lipdub.media.probe import AudioInfo, VideoInfo
+from lipdub.media.encoding import Encoding
+from lipdub.media.probe import VideoInfo
 from lipdub.media.remux import Remux, choose_streams, remux
-from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
+from lipdub.media.sound import choose_sound
+from lipdub.media.soundtrack import Hearing, Soundtrack, hear
 from lipdub.media.timing import Order, avi_rate, common_step, rounding_note
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import publish
@@ -28,16 +26,11 @@ from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter
-from lipdub.speech import MelReader, speech_seconds
+from lipdub.speech import MelReader, length_notes, output_length
+from lipdub.speech.length import SAME_LENGTH
 from lipdub.workfolder import folder_for, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
-
-SAME_LENGTH = Fraction(1, 1000)
-"""Seconds by which dub and picture may differ and still count as equally long."""
-HEARD = Fraction(1, 10)
-"""Seconds of silence at the end that are worth a word."""
-
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
@@ -108,7 +101,7 @@ def sync(
         options, choices if plan is None or isinstance(plan, Plan) else choices | {"plan": str(plan)}
     )
     given = plan if isinstance(plan, Plan) else None
-    movie, dub, given = check_job(Path(video), Path(audio), output, options, given)
+    movie, track, given = check_job(Path(video), Path(audio), output, options, given)
     if given is None:
         fetch(LANDMARKER, progress)
     if inpainter is not None:
@@ -116,9 +109,9 @@ def sync(
     engine = engine or load_engine(options, progress)
     folder = folder_for(output, options.work_dir)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
-        pcm = decode_for_network(dub, work / "dub.pcm")
+        sound = hear(track, work / "dub.pcm")
         made = given or decide(movie, options, progress)
-        job = _Job(movie, dub, output, options, work, pcm, progress)
+        job = _Job(movie, track, sound, output, options, work, progress)
         if movie.still:
             made = repeated(made, job.shown)
         picture, encoding = _render(job, made, engine)
@@ -136,45 +129,52 @@ def sync(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What the stages of one job share; `pcm` is the dub at 16 kHz, `work` the folder of unfinished files."""
+    """What the stages of one job share; `work` is the folder of unfinished files."""
 
     movie: VideoInfo
-    dub: AudioInfo
+    track: Soundtrack
+    sound: Hearing
     output: Path
     options: SyncOptions
     work: Path
-    pcm: npt.NDArray[np.int16]
     progress: Progress
 
     @property
-    def sound_length(self) -> Fraction:
-        """Seconds of sound."""
-        return Fraction(len(self.pcm), NETWORK_RATE)
+    def stop(self) -> Fraction | None:
+        """Seconds at which the picture ends, if it may end before the movie does."""
+        return self.sound.end if self.movie.still or self.options.length != "video" else None
+
+    @property
+    def until(self) -> Fraction | None:
+        """Seconds up to which the picture goes on, if it goes on after the movie's end."""
+        return self.sound.end if self.options.length == "sound" and not self.movie.still else None
 
     @property
     def frames(self) -> int | None:
         """How many pictures the output will have, if that is known."""
-        return ceil(self.sound_length * self.movie.rate) if self.movie.still else self.movie.frames
+        if self.movie.still:
+            return ceil(self.sound.end * self.movie.rate)
+        return self.movie.frames if self.options.length == "video" else None
 
     @property
     def shown(self) -> range:
         """The pts, which count its frames, at which a still picture may change."""
-        start, end = self.options.start or 0, self.sound_length
+        start, end = self.options.start or 0, self.sound.end
         if self.options.end is not None:
             end = min(end, self.options.end)
         return range(ceil(start * self.movie.rate), ceil(end * self.movie.rate))
 
 
 def _render(job: _Job, plan: Plan, engine: Engine) -> tuple[Picture, Encoding]:
-    encoding = choose_encoding(job.movie, job.output.suffix)
-    stop = job.sound_length if job.movie.still else None
+    encoding = encoding_for(job.movie, job.output, job.options)
     painting = Painting(
         movie=job.movie,
         encoding=encoding,
-        segments=segments_of(job.movie, encoding, plan, job.pcm, engine, job.options, stop),
-        mel=MelReader(job.pcm),
+        segments=segments_of(job.movie, encoding, plan, job.sound.pcm, engine, job.options, job.stop),
+        mel=MelReader(job.sound.pcm),
         inpainter=engine.inpainter,
-        still_length=stop,
+        still_length=job.stop if job.movie.still else None,
+        until=job.until,
         frames=job.frames,
         progress=job.progress,
     )
@@ -186,7 +186,7 @@ def _picture_notes(picture: Picture, plan: Plan) -> list[str]:
     if picture.moved:
         notes.append(f"{picture.moved} frames had the time of the frame before them and moved by one tick.")
     missed = len(plan.edits) - picture.edits
-    if missed:
+    if missed > 0:
         notes.append(f"{missed} edits of the plan are for frames that the movie does not have.")
     return notes
 
@@ -194,8 +194,11 @@ def _picture_notes(picture: Picture, plan: Plan) -> list[str]:
 def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path, list[str]]:
     """Remux and publish; returns the output's name and what is to be said of it."""
     suffix = job.output.suffix
-    missing = picture.end - job.sound_length
-    sound = choose_sound(job.dub, suffix, abs(missing) <= SAME_LENGTH, missing)
+    movie_end = _movie_end(job, picture)
+    length = output_length(movie_end, job.sound.end, job.options.length)
+    missing = length - job.sound.end
+    track = job.track
+    sound = choose_sound(track.heard, suffix, abs(missing) <= SAME_LENGTH, missing, track.offset)
     carried, notes = choose_streams(job.movie, suffix, job.options.keep_original_audio)
     if job.options.keep_original_audio and all(s.kind != "audio" for s in job.movie.streams):
         notes.append("the movie has no sound of its own to keep.")
@@ -207,13 +210,16 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         Remux(
             info=job.movie,
             picture=picture.joined,
-            dub=job.dub,
+            dub=track.dub,
             sound=sound,
-            length=picture.end,
+            length=length,
             hevc=encoding.encoder.name == "libx265",
             carried=carried,
             language=job.options.language,
             slots=slots,
+            offset=track.offset,
+            background=track.background,
+            limited=job.sound.clips,
         ),
         finished,
         suffix,
@@ -222,21 +228,23 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
     written = publish(finished, job.output, job.options.overwrite)
     if written != job.output:
         notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")
-    return written, [*sound.notes, *notes, *length_notes(job.pcm, picture.end)]
+    said = length_notes(
+        job.sound.lips,
+        movie_end,
+        sound_end=job.sound.end,
+        offset=track.offset,
+        mode=job.options.length,
+    )
+    return written, [*sound.notes, *notes, *job.sound.notes, *said]
+
+
+def _movie_end(job: _Job, picture: Picture) -> Fraction:
+    """Seconds at which the movie ends; where the picture was cut, as its container says."""
+    cut = job.stop is not None and picture.movie_end >= job.stop and not job.movie.still
+    return max(picture.movie_end, job.movie.until or 0) if cut else picture.movie_end
 
 
 def _grid(movie: VideoInfo, order: Order) -> tuple[Fraction, Fraction]:
     """Seconds of which all times of the picture are multiples, and the frame rate of an AVI that has them."""
     step = common_step([order.step * movie.time_base, movie.origin])
     return step, avi_rate(movie.rate, step, order.closest * movie.time_base)
-
-
-def length_notes(pcm: npt.NDArray[np.int16], end: Fraction) -> list[str]:
-    """What to say where the dub is longer or shorter than the picture."""
-    surplus = Fraction(len(pcm), NETWORK_RATE) - end
-    if surplus < -HEARD:
-        return [f"the dub ends {float(-surplus):.2f} s before the picture; silence follows."]
-    if surplus <= SAME_LENGTH:
-        return []
-    lost = f"{speech_seconds(pcm, end):.1f} s of speech are lost"
-    return [f"the dub is {float(surplus):.2f} s longer than the picture and was cut; {lost}."]

@@ -77,6 +77,7 @@ class Shown:
     Attributes:
         frame: its pts is when it will be shown.
         source: pts of the movie's frame that it shows.
+        segment: number of the segment it belongs to.
         moved: its own time was that of the frame before it.
         edits: number of its faces that change; known once it is rendered.
         check: of its samples as decoded, where they are wanted (see `lipdub.media.frames.checksum`).
@@ -84,6 +85,7 @@ class Shown:
 
     frame: av.VideoFrame
     source: int
+    segment: int = 0
     moved: bool = False
     edits: int = 0
     check: int = 0
@@ -103,7 +105,6 @@ def render(
     mel: MelSource,
     inpainter: Inpainter,
     frames: Iterable[Shown],
-    delay: Fraction = Fraction(0),
 ) -> Iterator[Shown]:
     """The frames of the movie, in order, with new mouths where the plan says so.
 
@@ -113,11 +114,10 @@ def render(
         mel: the mel windows of what is spoken.
         inpainter: the network.
         frames: decoded frames, in the order in which they are shown.
-        delay: seconds from time 0 of the picture to time 0 of the sound.
     """
     canvas = canvas_of(info)
     references = ReferenceReader(plan, info, inpainter.size)
-    pictures = (_prepare(shown, plan, canvas, references, inpainter.size, delay) for shown in frames)
+    pictures = (_prepare(shown, plan, canvas, references, inpainter.size) for shown in frames)
     for group in _groups(pictures, inpainter.batch_size):
         generated = _inpaint([face for picture in group for face in picture.faces], mel, inpainter)
         while group:  # a frame that was handed on is not held any longer
@@ -155,11 +155,11 @@ def _crop_of(frame: av.VideoFrame, canvas: Canvas, box: Box, size: int) -> Crop:
 
 
 def _prepare(
-    shown: Shown, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int, delay: Fraction
+    shown: Shown, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int
 ) -> _Picture:
     shown.frame = as_planar(shown.frame)
     picture = _Picture(shown)
-    time = plan.mel_time(pts_of(shown.frame)) - delay
+    time = plan.mel_time(pts_of(shown.frame))
     for edit in plan.at(shown.source):
         image = _crop_of(shown.frame, canvas, edit.box, size)
         picture.faces.append(_Face(edit, image, reader(edit, image), time))

@@ -7,7 +7,7 @@ or a box moved there, makes the segments around it anew, and no other.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -35,8 +35,7 @@ class Segments:
 
     Attributes:
         plan: what changes.
-        pcm: 16 kHz mono that drives the lips, [n] int16.
-        delay: seconds from time 0 of the picture to time 0 of `pcm`.
+        pcm: 16 kHz mono that drives the lips, [n] int16, from the movie's time 0 on.
         stop: seconds at which the picture ends early; None if it does not.
         picture: what decides the pixels of every segment: movie and encoding, as JSON takes it.
         mouths: what decides those of a changed mouth besides plan and sound: weights and sampling.
@@ -45,7 +44,6 @@ class Segments:
 
     plan: Plan
     pcm: npt.NDArray[np.int16]
-    delay: Fraction
     stop: Fraction | None
     picture: Any
     mouths: Any
@@ -53,13 +51,13 @@ class Segments:
 
     def key(self, segment: int) -> str:
         """64 hexadecimal digits that are the same as long as the segment would have the same pixels."""
-        rows, end = self._edits(segment), (segment + 1) * SEGMENT_SECONDS
+        end = (segment + 1) * SEGMENT_SECONDS
         parts = {
             "segment": segment,
             "seconds": SEGMENT_SECONDS,
             "end": end if self.stop is None else min(self.stop, end),
             "picture": self.picture,
-            "mouths": self._mouths(segment, rows) if len(rows) else None,
+            "mouths": self._mouths(segment, self._edits(segment)),
         }
         return digest(parts)
 
@@ -67,6 +65,25 @@ class Segments:
     def end_key(self) -> str:
         """The key of where the picture ends."""
         return digest({"seconds": SEGMENT_SECONDS, "picture": self.picture, "stop": self.stop})
+
+    def key_after(self, segment: int, loop: Sequence[int], until: Fraction) -> str:
+        """The key of a segment after the end of the movie (see `lipdub.after`).
+
+        Args:
+            segment: its place in the grid of segments.
+            loop: pts of the frames that are shown again.
+            until: seconds at which the picture ends.
+        """
+        first, last = np.searchsorted(self.plan.edits["pts"], [loop[0], loop[-1] + 1])
+        parts = {
+            "after": segment,
+            "seconds": SEGMENT_SECONDS,
+            "loop": list(loop),
+            "until": min(until, (segment + 1) * SEGMENT_SECONDS),
+            "picture": self.picture,
+            "mouths": self._mouths(segment, self.plan.edits[first:last]),
+        }
+        return digest(parts)
 
     def _edits(self, segment: int) -> npt.NDArray[np.void]:
         low, high = segment * SEGMENT_SECONDS, (segment + 1) * SEGMENT_SECONDS
@@ -78,7 +95,9 @@ class Segments:
         """The first pts that lies at or after a time."""
         return -floor(-(seconds + self.plan.origin) / self.plan.time_base)
 
-    def _mouths(self, segment: int, rows: npt.NDArray[np.void]) -> dict[str, Any]:
+    def _mouths(self, segment: int, rows: npt.NDArray[np.void]) -> dict[str, Any] | None:
+        if not len(rows):
+            return None
         used = sorted({int(i) for i in rows["reference"]} - {SAME})
         # By what they are, not by their place in the plan, which other segments may move.
         order = {index: place for place, index in enumerate(used)}
@@ -97,7 +116,7 @@ class Segments:
     def _heard(self, segment: int) -> str:
         low, high = segment * SEGMENT_SECONDS, (segment + 1) * SEGMENT_SECONDS
         start, end = (
-            max(0, floor((t - self.delay) * SAMPLE_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER)
+            max(0, floor(t * SAMPLE_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER)
         )
         return hashlib.sha256(self.pcm[start:end].tobytes()).hexdigest()
 

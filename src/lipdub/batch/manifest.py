@@ -1,7 +1,7 @@
 """A manifest: a CSV file with a movie to dub in each row, checked as a whole before anything starts."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -163,7 +163,8 @@ def _read_options(
 
 def _from_folder(name: str, value: object, folder: Path) -> object:
     """The value of an option; if it may be a path: the file beside the manifest, if there is one."""
-    known = {"weights": weights.load_catalogue(), "reference": REFERENCES, "plan": ()}.get(name)
+    files: dict[str, Collection[Any]] = dict.fromkeys(("plan", "speech", "background"), ())
+    known = (files | {"weights": weights.load_catalogue(), "reference": REFERENCES}).get(name)
     if known is None or value in known:
         return value
     if "\0" in str(value):

@@ -18,22 +18,27 @@ from lipdub.media.probe import opened
 from lipdub.media.streams import MP4_LIKE
 from lipdub.progress import Progress, Step
 
-MOST_TICKS = 1_000_000
+MOST_TICKS = 2**31 - 1
 """Ticks a second that the clock of an MP4 file has at most."""
 
 
-def muxer_options(suffix: str, time_base: Fraction, chapters: Sequence[Any]) -> dict[str, str]:
+def muxer_options(
+    suffix: str, time_base: Fraction, chapters: Sequence[Any], sound: Fraction = Fraction(1)
+) -> dict[str, str]:
     """Options of the muxer: no version, no date and no random number of its own; exact times.
 
     Args:
         suffix: of the output's name.
         time_base: of the picture, in seconds.
         chapters: as PyAV gives them.
+        sound: unit of the time at which the sound begins.
     """
     options = {"fflags": "+bitexact", "strict": "-2"} | INTERLEAVING
     if suffix in MP4_LIKE:
         scale = exact_timescale(time_base)
-        clock = lcm(scale, *(Fraction(c["start"] * c["time_base"]).denominator for c in chapters))
+        clock = lcm(
+            scale, sound.denominator, *(Fraction(c["start"] * c["time_base"]).denominator for c in chapters)
+        )
         options["video_track_timescale"] = str(scale)
         options["movie_timescale"] = str(clock if clock <= MOST_TICKS else scale)
     return options

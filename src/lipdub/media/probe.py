@@ -33,6 +33,8 @@ _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", 
 
 # Containers whose duration counts from time 0, wherever their streams begin.
 _ENDS_ONLY = frozenset({"matroska,webm"})
+# What ffmpeg takes so many channels for, where a file does not say which is which.
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
@@ -126,6 +128,11 @@ class AudioInfo:
         bits: of a decoded sample.
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
         gapless: no sound can be missing in the middle of the file.
+        layout: of the channels, as libavutil names it (``5.1``); the usual one if the file does not say.
+        tick: seconds between two times that packets can have; 0 where the container has no times.
+        start: seconds, as a player shows them, at which the first packet begins.
+        frame: samples in a packet; 0 where packets differ or their times are no more than a count of bytes.
+        delay: samples of the codec's priming that the container took off the times of packets.
     """
 
     path: Path
@@ -135,6 +142,11 @@ class AudioInfo:
     bits: int
     origin: Fraction
     gapless: bool
+    layout: str = ""
+    tick: Fraction = Fraction(0)
+    start: Fraction = Fraction(0)
+    frame: int = 0
+    delay: int = 0
 
 
 @contextmanager
@@ -211,17 +223,25 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if not container.streams.audio:
             raise MediaError(f"{path} has no sound stream; give a sound file or a movie with sound.")
         stream = container.streams.audio[0]
-        if next(iter(container.decode(stream)), None) is None:
+        if not any(_decodes(packet) for packet in container.demux(stream)):
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
+        origin, tick = _origin(container), _time_base(stream)
         return AudioInfo(
             path=path,
             codec=context.codec.canonical_name,
             rate=context.sample_rate,
             channels=context.channels,
             bits=context.format.bits,
-            origin=_origin(container),
+            origin=origin,
             gapless=container.format.name in _GAPLESS_FORMATS,
+            layout=_layout(context),
+            tick=tick,
+            start=stream.start_time * tick - origin if stream.start_time else Fraction(0),
+            frame=0
+            if container.format.name == "avi"
+            else context.frame_size or _packet_samples(path, stream),
+            delay=max(0, context.delay or 0),
         )
 
 
@@ -299,6 +319,14 @@ def _times(
             yield shown_at(frame, container.format.name)
 
 
+def _decodes(packet: "av.Packet[av.AudioStream]") -> bool:
+    """Whether a sound packet holds samples; one that is damaged does not, others may."""
+    try:
+        return bool(packet.decode())
+    except av.error.FFmpegError:
+        return False
+
+
 def _time_base(stream: av.stream.Stream) -> Fraction:
     return Fraction(stream.time_base or Fraction(1, 90_000))
 
@@ -338,6 +366,21 @@ def _colour(frame: av.VideoFrame) -> Colour:
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
     )
+
+
+def _layout(context: av.AudioCodecContext) -> str:
+    unknown = context.layout.name.endswith("channels")
+    return _USUAL_LAYOUTS.get(context.channels, "") if unknown else context.layout.name
+
+
+def _packet_samples(path: Path, stream: av.AudioStream) -> int:
+    """Samples in a packet of a codec whose packets are alike but may have one of several sizes."""
+    if stream.codec_context.codec.canonical_name not in {"opus", "ac3", "eac3"}:
+        return 0
+    with opened(path) as container:  # the first packet only, which the other reader has gone past
+        packets = container.demux(container.streams.audio[0])
+        seconds = next((p.duration for p in packets if p.duration), 0) * _time_base(stream)
+        return round(seconds * stream.codec_context.sample_rate)
 
 
 def _origin(container: av.container.InputContainer) -> Fraction:

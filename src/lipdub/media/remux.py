@@ -4,7 +4,7 @@ What has to be decoded first (a dub that is padded or cut, sound in a codec that
 ffmpeg decodes, into a pipe. Everything is put together in one thread: see `lipdub.media.muxing`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,10 +21,11 @@ from lipdub.media.boxes import disable_subtitles
 from lipdub.media.child import Child
 from lipdub.media.join import Joined
 from lipdub.media.losses import losses
+from lipdub.media.mix import filled_up, fit_for, from_zero, limited, mixed, placed, summed
 from lipdub.media.muxing import Lane, Turn, copied, encoded, timed, write
 from lipdub.media.outfile import Report, check_finished, muxer_options, written
 from lipdub.media.probe import AudioInfo, VideoInfo, opened
-from lipdub.media.sound import LOSSLESS, SoundChoice
+from lipdub.media.sound import LOSSLESS, SoundChoice, packet_times
 from lipdub.media.streams import ATTACH, FORMATS, MP4_LIKE, Carried, choose_streams, sound_rate
 from lipdub.media.tags import carried_tags, track_tags, true_tags
 from lipdub.media.tracks import (
@@ -59,6 +60,9 @@ class Remux:
         carried: streams of the source that are kept.
         language: code on the dub's track.
         slots: frames a second of an AVI; None to go by the source's mean rate.
+        offset: seconds by which the dub is heard later than it lies in its file.
+        background: music and effects that are mixed under the dub.
+        limited: the mix would clip: its peaks are held.
     """
 
     info: VideoInfo
@@ -70,6 +74,19 @@ class Remux:
     carried: tuple[Carried, ...]
     language: str | None = None
     slots: Fraction | None = None
+    offset: Fraction = Fraction(0)
+    background: AudioInfo | None = None
+    limited: bool = False
+
+    @property
+    def heard(self) -> AudioInfo:
+        """What the sound is made of: the dub, or the mix of dub and background."""
+        return mixed(self.dub, self.background)
+
+    @property
+    def moved(self) -> Fraction:
+        """The offset to the nearest sample, in seconds."""
+        return Fraction(round(self.offset * self.dub.rate), self.dub.rate)
 
 
 def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) -> list[str]:
@@ -91,7 +108,7 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
     damaged: list[Fraction] = []
     with ExitStack() as stack:
         movie = stack.enter_context(opened(job.info.path))
-        options = muxer_options(suffix, job.info.time_base, movie.chapters())
+        options = muxer_options(suffix, job.info.time_base, movie.chapters(), _begins(job))
         target = stack.enter_context(written(output, FORMATS[suffix], options))
         work = _Work(job, suffix, target, movie, stack)
         work.add_picture(stack.enter_context(opened(job.picture.segments[0].path)))
@@ -165,10 +182,11 @@ class _Work:
         if choice.codec == "copy":
             with opened(job.dub.path) as container:
                 index = container.streams.audio[0].index
-            stream = self._copied_sound(job.dub.path, index, job.dub.origin, _cut(job))
+            times = packet_times(job.dub)
+            stream = self._copied_sound(job.dub.path, index, job.moved - job.dub.origin, _cut(job), times)
         else:
             dub = _sound(job, ffmpeg.input(_file(job.dub.path), **_dub_input(job)))
-            stream = self._encoded_sound(dub, choice.codec, job.dub.rate, job.dub.bits, choice.bit_rate)
+            stream = self._encoded_sound(dub, choice.codec, job.heard.rate, job.heard.bits, choice.bit_rate)
         stream.disposition = _DEFAULT
         if job.language:
             stream.metadata["language"] = job.language
@@ -196,12 +214,12 @@ class _Work:
     def _add_timed(self, carried: Carried, old: Any) -> Any:
         info = self.job.info
         if carried.kind == "audio" and carried.codec != "copy":
-            movie = ffmpeg.input(_file(info.path), **_from_zero(info.origin))
+            movie = ffmpeg.input(_file(info.path), **from_zero(info.origin))
             filled = movie[str(carried.index)].filter("aresample", **{"async": 1, "first_pts": 0})
             bit_rate = sound_rate(self.suffix, carried.codec, old.channels)
             return self._encoded_sound(filled, carried.codec, old.rate, old.format.bits, bit_rate)
         if carried.kind == "audio" and self._loses_priming(info.container):
-            return self._copied_sound(info.path, carried.index, info.origin, None)
+            return self._copied_sound(info.path, carried.index, -info.origin)
         if carried.codec == "copy":
             stream, change = add_copy(self.target, old, self.suffix), None
         else:
@@ -216,14 +234,21 @@ class _Work:
         """
         return self.suffix in {".mkv", ".webm"} and container.startswith("mov")
 
-    def _copied_sound(self, path: Path, index: int, origin: Fraction, end: Fraction | None) -> Any:
-        """A sound stream of a file, copied; `origin` is its time 0, `end` where it is cut."""
+    def _copied_sound(
+        self,
+        path: Path,
+        index: int,
+        shift: Fraction,
+        end: Fraction | None = None,
+        change: Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """A sound stream of a file, copied; `shift` is added to its times, `end` where it is cut."""
         source = self.stack.enter_context(opened(path))
         if not self._loses_priming(source.format.name):
             stream = add_copy(self.target, source.streams[index], self.suffix)
-            self.made.append(copied(source, {index: Lane(stream, -origin, end)}))
+            self.made.append(copied(source, {index: Lane(stream, shift, end, change)}))
             return stream
-        sound = ffmpeg.input(_file(path), **_from_zero(origin))[str(index)]
+        sound = ffmpeg.input(_file(path), **from_zero(-shift))[str(index)]
         source, child = self._read_by_ffmpeg(sound, "matroska", acodec="copy")
         stream = add_copy(self.target, source.streams[0], self.suffix)
         self.made.append(child.watched(copied(source, {0: Lane(stream, end=end)})))
@@ -273,11 +298,6 @@ def _binary() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
-def _from_zero(origin: Fraction) -> dict[str, Any]:
-    """Give what a player shows at time 0 the time stamp 0."""
-    return {"itsoffset": f"{float(-origin):.6f}"} if origin else {}
-
-
 def _dub_input(job: Remux) -> dict[str, Any]:
     """How the dub is read.
 
@@ -285,7 +305,7 @@ def _dub_input(job: Remux) -> dict[str, Any]:
     at its first packet. The size of the queue is ffmpeg's own; with it, ffmpeg-python takes a dub that is the
     movie itself for another input, as the numbers of the inputs below need it.
     """
-    return {"thread_queue_size": 8} | _from_zero(job.dub.origin)
+    return {"thread_queue_size": 8} | from_zero(job.dub.origin)
 
 
 def _cut(job: Remux) -> Fraction | None:
@@ -294,8 +314,19 @@ def _cut(job: Remux) -> Fraction | None:
 
 
 def _sound(job: Remux, dub: Any) -> Any:
-    filled = dub["a:0"].filter("aresample", **{"async": 1, "first_pts": 0})
-    return filled.filter("apad").filter("atrim", end=f"{float(job.length):.6f}")
+    sound = placed(dub["a:0"], job.dub, job.offset)
+    if job.background is not None:
+        options = {"thread_queue_size": 16} | from_zero(job.background.origin)
+        below = ffmpeg.input(_file(job.background.path), **options)
+        sound = summed(sound, placed(below["a:0"], job.background), job.heard)
+        sound = limited(sound) if job.limited else sound
+    return fit_for(job.sound.codec, filled_up(sound, job.heard, job.length), job.heard)
+
+
+def _begins(job: Remux) -> Fraction:
+    """Unit of the times at which a copied dub may begin, if it does not begin at 0."""
+    late = job.sound.codec == "copy" and job.dub.start + job.offset > 0
+    return Fraction(1, job.dub.rate) if late else Fraction(1)
 
 
 def _constant(rate: Fraction) -> bool:

@@ -1,23 +1,25 @@
-"""The dub: decoded for the network, and the choice of how it travels into the output."""
+"""The choice of how the dub travels into the output."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from typing import Any
 
-import av
-import av.error
-import numpy as np
-import numpy.typing as npt
-
-from lipdub.errors import MediaError, RenderError
 from lipdub.media.encoding import plain_name
-from lipdub.media.probe import AudioInfo, opened
+from lipdub.media.hearing import LOSSLESS, NETWORK_RATE, PCM, decode_for_network
+from lipdub.media.probe import AudioInfo
 
-NETWORK_RATE = 16_000
-"""Samples a second that the network's mel spectrogram is made of."""
-
-SAMPLE_BYTES = 2
+__all__ = [
+    "LOSSLESS",
+    "MP4_SOUND",
+    "NETWORK_RATE",
+    "SOUND_CARRIERS",
+    "SoundCarrier",
+    "SoundChoice",
+    "choose_sound",
+    "decode_for_network",
+    "packet_times",
+]
 
 PACKET = Fraction(1, 20)
 """Seconds of sound that a packet of any codec holds at most, more or less."""
@@ -25,12 +27,12 @@ PACKET = Fraction(1, 20)
 SECOND_RATE = 224_000
 """Bits a second for each channel of sound that was compressed before, so that little is lost again."""
 
-GAP = 0.1
-"""Seconds by which time stamps must run ahead of the samples to mean missing sound; ffmpeg's own measure."""
+_WITH_EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov"})
+_MILLISECOND, _MPEG = Fraction(1, 1000), Fraction(1, 90_000)
+_TICKS = {".mkv": _MILLISECOND, ".webm": _MILLISECOND, ".ts": _MPEG, ".m2ts": _MPEG, ".mts": _MPEG}
+"""Seconds between two times that packets of sound can have; AVI has none."""
 
 _COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
-_PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
-LOSSLESS = _PCM | {"flac", "alac", "pcm_s16be", "pcm_s24be", "pcm_s32be"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,13 @@ class SoundCarrier:
 
 
 _IN_MP4 = frozenset({"flac", "dts", "mp2", "truehd"})
-_IN_MKV = _COMPRESSED | _PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}
+_IN_MKV = _COMPRESSED | PCM | {"flac", "opus", "vorbis", "dts", "truehd", "mp2"}
 MP4_SOUND = SoundCarrier(_COMPRESSED | {"opus"}, "aac", 160_000, _IN_MP4)
 _TS_SOUND = SoundCarrier(frozenset({"aac", "mp3", "ac3", "eac3", "mp2"}), "aac", 160_000)
 SOUND_CARRIERS = {
     ".mp4": MP4_SOUND,
     ".m4v": MP4_SOUND,
-    ".mov": SoundCarrier(_COMPRESSED | _PCM | {"pcm_s16be", "pcm_s24be"}, "pcm", held=_IN_MP4),
+    ".mov": SoundCarrier(_COMPRESSED | PCM | {"pcm_s16be", "pcm_s24be"}, "pcm", held=_IN_MP4),
     ".mkv": SoundCarrier(_IN_MKV - {"mp3", "vorbis"}, "flac", held=_IN_MKV),
     ".webm": SoundCarrier(frozenset({"opus"}), "libopus", 128_000, frozenset({"vorbis"})),
     ".avi": SoundCarrier(frozenset({"pcm_s16le", "ac3"}), "pcm", held=frozenset({"mp3"})),
@@ -85,7 +87,11 @@ class SoundChoice:
 
 
 def choose_sound(
-    dub: AudioInfo, suffix: str, same_length: bool, missing: Fraction = Fraction(0)
+    dub: AudioInfo,
+    suffix: str,
+    same_length: bool,
+    missing: Fraction = Fraction(0),
+    offset: Fraction = Fraction(0),
 ) -> SoundChoice:
     """Copy the dub where the container carries it well; otherwise encode it at its own rate and channels.
 
@@ -96,25 +102,66 @@ def choose_sound(
             changes no sample; compressed sound is copied and cut at a packet.
         missing: seconds by which the dub is shorter. More than a packet of silence cannot be copied from
             anywhere, so that compressed sound is encoded anew with it.
+        offset: seconds by which the dub is heard later than it lies in its file. Lossless sound is written
+            anew, moved by whole samples; compressed sound is copied with other times where the container
+            has times that are fine enough, and encoded anew elsewhere.
     """
     suffix = suffix.lower()
-    if dub.codec in LOSSLESS or missing <= PACKET:
-        return _choice(dub, suffix, same_length)
-    carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
-    if dub.codec not in carrier.codecs:
-        return _choice(dub, suffix, same_length)
-    anew = _encoded(dub, suffix, carrier)
-    rate = anew.bit_rate and max(anew.bit_rate, SECOND_RATE * dub.channels)
+    choice = _choice(dub, suffix, same_length and not offset)
+    if choice.codec != "copy" or dub.codec in LOSSLESS:
+        return choice
     name = plain_name(dub.codec)
-    why = f"it is {float(missing):.2f} s shorter than the picture"
-    return SoundChoice(
-        anew.codec, rate, (*anew.notes, f"the dub ({name}) was encoded anew to be padded: {why}.")
-    )
+    if missing > PACKET:
+        why = f"it is {float(missing):.2f} s shorter than the picture"
+        return _encoded_again(dub, suffix, f"the dub ({name}) was encoded anew to be padded: {why}.")
+    if not _movable(dub, suffix, offset):
+        why = f"{suffix} cannot say exactly that it is heard {float(offset):+.6g} s later"
+        return _encoded_again(dub, suffix, f"the dub ({name}) was encoded anew to be moved: {why}.")
+    return choice
+
+
+def _movable(dub: AudioInfo, suffix: str, offset: Fraction) -> bool:
+    """Whether a container can move copied packets by this offset to less than a sample."""
+    if offset == 0 or suffix in _WITH_EDIT_LISTS:
+        return True
+    tick = _TICKS.get(suffix)
+    # Without edit lists nothing before time 0 can be left unheard: the whole movie would come later.
+    return tick is not None and offset > 0 and (offset % tick == 0 or tick * dub.rate < 1)
+
+
+def packet_times(dub: AudioInfo) -> Callable[[Any], Any] | None:
+    """What gives copied packets their exact times, in samples; None where they have them.
+
+    Matroska rounds every time to a millisecond, and takes the codec's priming off it, rounded too. Packets
+    are counted in samples instead, as long as no sound is missing between them.
+    """
+    if dub.tick * dub.rate <= 1 or not dub.frame:
+        return None
+    ticks = int(dub.delay / (dub.rate * dub.tick) + Fraction(1, 2))  # halves away from 0, as libavutil does
+    primed = round(ticks * dub.tick * dub.rate - dub.delay)
+    near, counted = 2 * dub.tick * dub.rate, None
+
+    def exact(packet: Any) -> Any:
+        nonlocal counted
+        own = round((packet.pts or 0) * packet.time_base * dub.rate) + primed
+        here = counted if counted is not None and abs(own - counted) <= near else own
+        counted = here + dub.frame
+        packet.pts = packet.dts = here
+        packet.duration, packet.time_base = dub.frame, Fraction(1, dub.rate)
+        return packet
+
+    return exact
+
+
+def _encoded_again(dub: AudioInfo, suffix: str, note: str) -> SoundChoice:
+    anew = _encoded(dub, suffix, SOUND_CARRIERS.get(suffix, MP4_SOUND))
+    rate = anew.bit_rate and max(anew.bit_rate, SECOND_RATE * dub.channels)
+    return SoundChoice(anew.codec, rate, (*anew.notes, note))
 
 
 def _choice(dub: AudioInfo, suffix: str, same_length: bool) -> SoundChoice:
     carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
-    if dub.codec in _PCM and dub.channels > 2 and suffix == ".mkv":
+    if dub.codec in PCM and dub.channels > 2 and suffix == ".mkv":
         return SoundChoice("flac")  # PCM in Matroska does not say which channel is which
     if dub.codec not in carrier.codecs:
         return _encoded(dub, suffix, carrier)
@@ -134,78 +181,6 @@ def _encoded(dub: AudioInfo, suffix: str, carrier: SoundCarrier) -> SoundChoice:
     notes: tuple[str, ...] = ()
     if carrier.fallback == "libopus" and dub.rate != 48_000:
         notes = (f"the dub has {dub.rate} samples a second; Opus in {suffix} always has 48000.",)
+    if carrier.fallback == "aac" and dub.rate > 96_000:
+        notes = (f"the dub has {dub.rate} samples a second; AAC in {suffix} has 96000 at most.",)
     return SoundChoice(carrier.fallback, carrier.bit_rate * dub.channels, notes)
-
-
-def decode_for_network(dub: AudioInfo, path: Path, end: Fraction | None = None) -> npt.NDArray[np.int16]:
-    """Decode the dub to 16 kHz mono, into a file that is mapped into memory and never read whole.
-
-    Sample 0 is time 0 of the dub as a player shows it. Resampling is librosa's (soxr, high quality), what the
-    published network was trained on.
-
-    Args:
-        dub: the sound.
-        path: of the file that will hold the samples.
-        end: seconds after which no sound is needed.
-
-    Returns:
-        [n] int16.
-
-    Raises:
-        MediaError: no sample can be decoded.
-        RenderError: the disk is full.
-    """
-    import soxr  # type: ignore[import-untyped]
-
-    needed = None if end is None else int(end * NETWORK_RATE) * SAMPLE_BYTES
-    resampler = soxr.ResampleStream(dub.rate, NETWORK_RATE, 1, dtype="float32", quality="HQ")
-    try:
-        with path.open("wb") as file:
-            for block in _mono(dub):
-                file.write(_pcm16(resampler.resample_chunk(block)))
-                if needed is not None and file.tell() >= needed:
-                    break
-            file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
-    except OSError as exc:
-        raise RenderError(f"{path} cannot be written ({exc.strerror}); make space or set TMPDIR.") from exc
-    if path.stat().st_size == 0:
-        raise MediaError(f"{dub.path} has a sound stream without a single sample in it.")
-    return np.memmap(path, dtype=np.int16, mode="r")
-
-
-def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of the mean of all channels, in [−1, 1], from time 0 on; where sound is missing, silence."""
-    with opened(dub.path) as container:
-        stream = container.streams.audio[0]
-        converter = av.AudioResampler(format="fltp", rate=dub.rate)
-        position: int | None = None
-        for frame in _sound_frames(container, stream):
-            here = _sample_of(frame, dub)
-            if position is None:
-                position = min(here or 0, 0)
-            if here is not None and here - position > (GAP * dub.rate if position > 0 else 0):
-                yield np.zeros(here - position, np.float32)
-                position = here
-            for part in converter.resample(frame):
-                block = part.to_ndarray().mean(axis=0, dtype=np.float32)
-                yield block[max(0, -position) :]
-                position += len(block)
-
-
-def _sample_of(frame: av.AudioFrame, dub: AudioInfo) -> int | None:
-    """Number of the frame's first sample, counted from time 0 of the dub."""
-    if frame.pts is None or frame.time_base is None:
-        return None
-    return round((frame.pts * frame.time_base - dub.origin) * dub.rate)
-
-
-def _sound_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue  # a damaged packet: the sound around it is good
-
-
-def _pcm16(samples: npt.NDArray[np.float32]) -> bytes:
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype("<i2").tobytes()

@@ -1,5 +1,6 @@
 """How much speech there is in a sound, told by its loudness alone."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
@@ -17,8 +18,31 @@ NOISE_PERCENTILE = 10.0  # even hurried speech pauses a tenth of the time, if on
 CHUNK_FRAMES = 4096  # two minutes, 16 MB
 
 
-def speech_seconds(pcm: Pcm, start: Fraction = Fraction(0)) -> float:
-    """Estimate how many seconds of speech lie after `start`.
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Speech in a part of a sound.
+
+    Attributes:
+        seconds: how much there is, a multiple of 0.03; 0.0 for none.
+        first, last: seconds at which the first begins and the last ends; both 0 for none.
+    """
+
+    seconds: float
+    first: Fraction
+    last: Fraction
+
+
+def speech_seconds(pcm: Pcm, start: Fraction = Fraction(0), end: Fraction | None = None) -> float:
+    """Estimate how many seconds of speech lie between `start` and `end` (see `speech_between`).
+
+    Returns:
+        Seconds, a multiple of 0.03; 0.0 for silence.
+    """
+    return speech_between(pcm, start, end).seconds
+
+
+def speech_between(pcm: Pcm, start: Fraction = Fraction(0), end: Fraction | None = None) -> Speech:
+    """Estimate how much speech lies between `start` and `end`, and where.
 
     A frame of 30 ms counts as speech when it is louder than -50 dB of full scale, and 9 dB louder than the
     noise floor, which is the 10th percentile of the loudness of the whole sound. It cannot tell speech from
@@ -27,17 +51,19 @@ def speech_seconds(pcm: Pcm, start: Fraction = Fraction(0)) -> float:
     Args:
         pcm: 16 kHz mono, [n]: float32 in [-1, 1], or int16; may be a `numpy.memmap`, read in pieces.
         start: seconds; frames that begin earlier are not counted.
-
-    Returns:
-        Seconds, a multiple of 0.03; 0.0 for silence.
+        end: seconds; frames that begin then or later are not counted. None for the sound's own end.
     """
     loudness = _loudness(pcm)
-    if not len(loudness):
-        return 0.0
-    noise = float(np.percentile(loudness, NOISE_PERCENTILE))
-    threshold = max(ABSOLUTE_FLOOR_DB, noise + ABOVE_NOISE_DB)
     first = max(0, ceil(start * SAMPLE_RATE / FRAME))
-    return int(np.count_nonzero(loudness[first:] > threshold)) * FRAME / SAMPLE_RATE
+    last = len(loudness) if end is None else max(0, ceil(end * SAMPLE_RATE / FRAME))
+    if not len(loudness[first:last]):
+        return Speech(0.0, Fraction(0), Fraction(0))
+    noise = float(np.percentile(loudness, NOISE_PERCENTILE))
+    heard = first + np.flatnonzero(loudness[first:last] > max(ABSOLUTE_FLOOR_DB, noise + ABOVE_NOISE_DB))
+    if not len(heard):
+        return Speech(0.0, Fraction(0), Fraction(0))
+    begins, ends = (Fraction(int(n) * FRAME, SAMPLE_RATE) for n in (heard[0], heard[-1] + 1))
+    return Speech(len(heard) * FRAME / SAMPLE_RATE, begins, ends if end is None else min(ends, end))
 
 
 def _loudness(pcm: Pcm) -> NDArray[np.float32]:
