@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lipdub.errors import InputError, OptionError, PlanError
+from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
 from lipdub.options import REFERENCES, SyncOptions
@@ -29,7 +30,19 @@ def check_job(
     if options.start is not None and movie.duration is not None and options.start >= movie.duration:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.duration):.2f} s).")
     check_reference(options)
+    encoding_for(movie, output, options)
     return movie, dub, checked_plan(movie, options, plan)
+
+
+def encoding_for(movie: VideoInfo, output: Path, options: SyncOptions) -> Encoding:
+    """How the new picture will be encoded.
+
+    Raises:
+        OptionError: the codec or the hardware that was asked for will not do.
+    """
+    return choose_encoding(
+        movie, output.suffix, codec=options.codec, quality=options.quality, hwaccel=options.hwaccel
+    )
 
 
 def check_reference(options: SyncOptions) -> None:

@@ -13,11 +13,10 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.checks import check_job
+from lipdub.checks import check_job, encoding_for
 from lipdub.deciding import decide
 from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
 from lipdub.media.encode import PictureWriter
-from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.planes import pts_of
 from lipdub.media.probe import AudioInfo, VideoInfo
@@ -177,7 +176,7 @@ class _Picture:
 
 
 def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
-    encoding = choose_encoding(job.movie, job.output.suffix)
+    encoding = encoding_for(job.movie, job.output, job.options)
     path = job.work / f"picture.{encoding.encoder.carrier}"
     clock = _Clock(job.movie, plan)
     with PictureWriter(path, job.movie, encoding) as writer:

@@ -14,6 +14,7 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from lipdub.errors import RenderError
+from lipdub.media.boxes import describe_picture
 from lipdub.media.colour import BT709, LIMITED_RANGE
 from lipdub.media.encoding import (
     ENCODER_THREADS,
@@ -23,7 +24,10 @@ from lipdub.media.encoding import (
     Encoding,
     choose_encoding,
 )
+from lipdub.media.fields import SILENT_ABOUT_FIELDS, as_in, with_fields
+from lipdub.media.hdr import boxes_of
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views, pts_of
+from lipdub.media.priority import leave_real_time
 from lipdub.media.probe import VideoInfo
 
 __all__ = [
@@ -56,6 +60,7 @@ class PictureWriter:
     """
 
     def __init__(self, path: Path, info: VideoInfo, encoding: Encoding) -> None:
+        self._path = path
         self._info = info
         self._encoding = encoding
         self._waiting: av.VideoFrame | None = None
@@ -103,6 +108,8 @@ class PictureWriter:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
             raise _write_error(exc) from exc
+        if self._info.hdr and self._encoding.encoder.carrier != "nut":
+            describe_picture(self._path, boxes_of(self._info.hdr))
 
     def __enter__(self) -> "PictureWriter":
         return self
@@ -125,12 +132,18 @@ class PictureWriter:
         context.sample_aspect_ratio = info.geometry.sample_aspect
         context.options = dict(encoding.options)
         context.thread_count = ENCODER_THREADS
+        context.flags |= Flags.bitexact
+        if info.interlaced:
+            context.field_order = int(info.fields)
         if info.interlaced and encoding.encoder.name in INTERLACING:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         context.color_range = self._range
         context.color_primaries = info.colour.primaries
         context.color_trc = info.colour.transfer
         context.colorspace = self._matrix
+        if encoding.encoder.name == "libsvtav1":
+            context.open(strict=False)
+            leave_real_time()
 
     @property
     def _from_rgb(self) -> bool:
@@ -157,6 +170,8 @@ class PictureWriter:
                 dst_color_range=self._range or None,
                 threads=1,
             )
+        if self._info.interlaced and self._info.codec in SILENT_ABOUT_FIELDS and not frame.interlaced_frame:
+            frame = with_fields(frame, self._info.fields)
         frame.pts, frame.time_base = pts, self._info.time_base
         return frame
 
@@ -208,7 +223,7 @@ def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         rows, columns = target.shape[0] - source.shape[0], target.shape[1] - source.shape[1]
         target[:] = np.pad(source, ((0, rows), (0, columns)), mode="edge")
     result.color_range, result.colorspace = frame.color_range, frame.colorspace
-    return result
+    return as_in(result, frame)
 
 
 def exact_timescale(time_base: Fraction) -> int:

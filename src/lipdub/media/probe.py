@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,10 @@ import av.error
 import av.stream
 
 from lipdub.errors import MediaError
+from lipdub.media.described import Described, DolbyVision, describe
+from lipdub.media.fields import FieldOrder, field_order
 from lipdub.media.geometry import Geometry
+from lipdub.media.hdr import Hdr, hdr_of
 
 STILL_FORMATS = ("image2", "_pipe")
 """How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
@@ -30,18 +33,28 @@ FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
 # Sound files without time stamps: nothing can be missing between their packets.
 _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", "eac3", "mp3"})
 
+# Codecs of which more is asked: only they carry Dolby Vision (AVC does so in theory) and place their chroma.
+_DESCRIBED = frozenset({"hevc", "av1"})
+_WIDE_PRIMARIES = 9
+PQ, HLG = 16, 18
+
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
 
 
 @dataclass(frozen=True, slots=True)
 class Colour:
-    """Colour tags as the numbers of ITU-T H.273; 2 (or 0 for `range`) is *unspecified*."""
+    """Colour tags as the numbers of ITU-T H.273; 2 (or 0 for `range`) is *unspecified*.
+
+    `location` is where chroma samples lie, by libavcodec's names: ``topleft``, ``center``, …; where a codec
+    says so by saying nothing (``left`` in HEVC), it is empty.
+    """
 
     range: int = 0
     matrix: int = 2
     primaries: int = 2
     transfer: int = 2
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +87,14 @@ class VideoInfo:
         duration: seconds from the first frame to the end of the last, if the container knows.
         frames: number of frames, estimated if the container does not say; None if unknown.
         colour: colour tags.
-        interlaced: whether the first frame is interlaced.
+        interlaced: whether the first frame is interlaced, or the container says so.
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
         still: the file is a single picture.
         streams: all streams of the container.
+        fields: which field of an interlaced picture comes first.
+        separate_fields: each frame is one field (a way of HEVC), not two of them woven.
+        hdr: the screen that the movie was graded on, and its light.
+        dolby: the configuration of Dolby Vision, if there is one.
     """
 
     path: Path
@@ -97,6 +114,10 @@ class VideoInfo:
     origin: Fraction
     still: bool
     streams: tuple[Stream, ...]
+    fields: FieldOrder = FieldOrder.PROGRESSIVE
+    separate_fields: bool = False
+    hdr: Hdr = field(default_factory=Hdr)
+    dolby: DolbyVision | None = None
 
     def seconds(self, pts: int) -> Fraction:
         """The time a player shows for a frame with this pts, in seconds, exactly."""
@@ -149,7 +170,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     """Read what the movie's picture is; the first frame is decoded to be sure that it can be.
 
     Raises:
-        MediaError: no such file, not a movie, no picture stream, nothing that decodes.
+        MediaError: no such file, not a movie, no picture stream, nothing that decodes, nothing that can be
+            shown without the metadata of Dolby Vision.
     """
     path = Path(path)
     with opened(path) as container:
@@ -162,11 +184,15 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         time_base = 1 / STILL_RATE if still else _time_base(stream)
         rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
         duration = None if still else _duration(container, stream)
+        codec = stream.codec_context.codec.canonical_name
+        said = Described() if still else _said(path, stream.index, codec, frame)
+        fields = field_order(frame, stream.codec_context.field_order)
+        separate = codec == "hevc" and frame.interlaced_frame
         return VideoInfo(
             path=path,
             container=container.format.name,
             index=stream.index,
-            codec=stream.codec_context.codec.canonical_name,
+            codec=codec,
             profile=stream.profile,
             pix_fmt=frame.format.name,
             geometry=_geometry(stream, frame),
@@ -175,11 +201,15 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             start=0 if still else shown_at(frame, container.format.name) or 0,
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
-            colour=_colour(frame),
-            interlaced=frame.interlaced_frame,
+            colour=_colour(frame, said.location),
+            interlaced=fields != FieldOrder.PROGRESSIVE and not separate,
             origin=_origin(container),
             still=still,
             streams=tuple(_stream(s, len(container.chapters())) for s in container.streams),
+            fields=fields,
+            separate_fields=separate,
+            hdr=hdr_of(frame),
+            dolby=said.dolby,
         )
 
 
@@ -296,13 +326,28 @@ def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
     )
 
 
-def _colour(frame: av.VideoFrame) -> Colour:
+def _said(path: Path, index: int, codec: str, frame: av.VideoFrame) -> Described:
+    """What ffmpeg says besides, where it may say something; a base layer without a picture is refused."""
+    wide = int(frame.color_primaries) == _WIDE_PRIMARIES or int(frame.color_trc) in {PQ, HLG}
+    if codec not in _DESCRIBED and not wide:
+        return Described()
+    said = describe(path, index)
+    if said.dolby and not said.dolby.showable:
+        raise MediaError(
+            f"{path} is Dolby Vision of profile {said.dolby.name}, whose picture has no colours without its "
+            "metadata, which a new picture cannot keep; convert it to HDR10 (profile 8.1) first."
+        )
+    return replace(said, location="") if codec == "hevc" and said.location == "left" else said
+
+
+def _colour(frame: av.VideoFrame, location: str) -> Colour:
     full = frame.format.name.startswith("yuvj")
     return Colour(
         range=2 if full else int(frame.color_range),
         matrix=int(frame.colorspace),
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
+        location=location,
     )
 
 
