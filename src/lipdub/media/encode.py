@@ -172,6 +172,8 @@ class PictureWriter:
             )
         if self._info.interlaced and self._info.codec in SILENT_ABOUT_FIELDS and not frame.interlaced_frame:
             frame = with_fields(frame, self._info.fields)
+        frame.color_primaries, frame.color_trc = self._info.colour.primaries, self._info.colour.transfer
+        frame.colorspace, frame.color_range = self._matrix, self._range
         frame.pts, frame.time_base = pts, self._info.time_base
         return frame
 

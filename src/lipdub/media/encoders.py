@@ -43,7 +43,6 @@ SCALES: Mapping[str, Scale] = {
     "libvpx-vp9": Scale(("crf",), 56, 6, whole=True),  # 56 16          6
     "libvpx": Scale(("crf",), 60, -10, least=4, whole=True),  # 60  4   4
     "mjpeg": Scale(("qmax",), 23, -2, least=2, whole=True),  # 23   3   2
-    "mpeg2video": Scale(("qmin", "qmax"), 22, -3, least=1, whole=True),  # 22  2  1
     "h264_nvenc": Scale(("cq",), 43, 13),  #    43          19         13
     "hevc_nvenc": Scale(("cq",), 44, 14),  #    44          20         14
     "av1_nvenc": Scale(("cq",), 54, 14),  #     54          22         14
@@ -57,6 +56,9 @@ DNXHR_BY_QUALITY = ((34, "dnxhr_lb"), (67, "dnxhr_sq"), (101, "dnxhr_hq"))
 @dataclass(frozen=True, slots=True)
 class Encoder:
     """How one family of codecs is written.
+
+    MPEG-2 is not among them, though there is an encoder: its clock must be one of eight frame rates, so it
+    cannot keep the times of pulled-down or variable material, and H.264 gives more for the same bits.
 
     Attributes:
         name: libavcodec's encoder.
@@ -105,10 +107,9 @@ ENCODERS: Mapping[str, Encoder] = {
     "dnxhd": Encoder("dnxhd", containers=(".mov", ".mkv")),
     "ffv1": Encoder("ffv1", {"level": "3"}, carrier="mp4", even=False, containers=(".mkv", ".avi")),
     "mjpeg": Encoder("mjpeg", {"qmin": "2"}, even=False, containers=(".mov", ".mkv", ".avi")),
-    "mpeg2video": Encoder("mpeg2video", {"g": "15", "bf": "2"}, containers=_MP4_MOV_MKV),
 }
 
-INTERLACING = frozenset({"libx264", "libx265", "prores_ks", "ffv1", "mpeg2video"})
+INTERLACING = frozenset({"libx264", "libx265", "prores_ks", "ffv1"})
 """Encoders that write interlaced pictures as such."""
 
 WITH_ALPHA = frozenset({"prores_ks", "ffv1"})

@@ -43,6 +43,8 @@ __all__ = [
     "plain_name",
 ]
 
+_UNDESCRIBED = frozenset({("libvpx-vp9", "yuv440p")})
+"""Pixel formats that an encoder takes but MP4 and WebM have no description of."""
 FAMILIES = {"dnxhr": "dnxhd"}
 """Names of codecs among the options that differ from libavcodec's."""
 
@@ -144,7 +146,8 @@ def _depth(pix_fmt: str) -> int:
 
 def _formats(encoder: Encoder) -> list[str]:
     names = [f.name for f in av.Codec(encoder.name, "w").video_formats or ()]
-    return [name for name in names if encoder.name in WITH_ALPHA or not _has_alpha(name)]
+    known = [name for name in names if (encoder.name, name) not in _UNDESCRIBED]
+    return [name for name in known if encoder.name in WITH_ALPHA or not _has_alpha(name)]
 
 
 def _has_alpha(pix_fmt: str) -> bool:
@@ -185,7 +188,7 @@ def _even_size(info: VideoInfo, encoder: Encoder, form: Layout) -> tuple[int, in
 def _accelerated(
     info: VideoInfo, encoder: Encoder, pix_fmt: str, hwaccel: str
 ) -> tuple[Encoder, str, list[str]]:
-    """Encoder and pixel format on the graphics card; or the same as before and, if that was asked for, why."""
+    """Encoder and pixel format on the graphics card; or the same as before and why, if it was asked for."""
     family = next(name for name, row in ENCODERS.items() if row == encoder)
     name = plain_name(encoder.name)
     if hwaccel == "none":

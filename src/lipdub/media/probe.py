@@ -36,6 +36,7 @@ _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", 
 # Codecs of which more is asked: only they carry Dolby Vision (AVC does so in theory) and place their chroma.
 _DESCRIBED = frozenset({"hevc", "av1"})
 _WIDE_PRIMARIES = 9
+_UNSPECIFIED = 2
 PQ, HLG = 16, 18
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
@@ -179,6 +180,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
+        told = _told(stream)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
@@ -201,7 +203,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             start=0 if still else shown_at(frame, container.format.name) or 0,
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
-            colour=_colour(frame, said.location),
+            colour=_colour(frame, codec, told, said.location),
             interlaced=fields != FieldOrder.PROGRESSIVE and not separate,
             origin=_origin(container),
             still=still,
@@ -340,15 +342,36 @@ def _said(path: Path, index: int, codec: str, frame: av.VideoFrame) -> Described
     return replace(said, location="") if codec == "hevc" and said.location == "left" else said
 
 
-def _colour(frame: av.VideoFrame, location: str) -> Colour:
+def _told(stream: av.VideoStream) -> Colour:
+    """What the container says of colours; only true before the first frame is decoded."""
+    c = stream.codec_context
+    return Colour(int(c.color_range), int(c.colorspace), int(c.color_primaries), int(c.color_trc))
+
+
+def _colour(frame: av.VideoFrame, codec: str, told: Colour, location: str) -> Colour:
+    """Colours as the frame says, and where it says nothing, as the container does.
+
+    With DNxHD it is the other way round: many encoders write BT.709 into each frame, whatever it is.
+    """
     full = frame.format.name.startswith("yuvj")
-    return Colour(
+    own = Colour(
         range=2 if full else int(frame.color_range),
         matrix=int(frame.colorspace),
         primaries=int(frame.color_primaries),
         transfer=int(frame.color_trc),
+    )
+    first, second = (told, own) if codec == "dnxhd" else (own, told)
+    return Colour(
+        range=first.range or second.range,
+        matrix=_specified(first.matrix, second.matrix),
+        primaries=_specified(first.primaries, second.primaries),
+        transfer=_specified(first.transfer, second.transfer),
         location=location,
     )
+
+
+def _specified(first: int, second: int) -> int:
+    return first if first != _UNSPECIFIED else second
 
 
 def _origin(container: av.container.InputContainer) -> Fraction:
