@@ -1,4 +1,4 @@
-"""Movies of unusual formats: HDR, interlaced, Dolby Vision; and what ffmpeg, the other reader, says of them."""
+"""Movies of unusual formats: HDR, interlaced, Dolby Vision; and what ffmpeg, another reader, says of them."""
 
 import re
 import struct
@@ -52,7 +52,11 @@ QUIET = {
 
 def hdr_movie(path: Path, codec: str, pix_fmt: str = "yuv420p10le", tags: Tags = PQ, count: int = 4) -> Path:
     """A movie with HDR metadata in the stream where the encoder writes it there, else in the container."""
-    bare = path if codec in HDR_OPTIONS else path.with_name(f"{path.stem}.bare.mp4")
+    bare = (
+        path
+        if codec in HDR_OPTIONS
+        else path.with_name(f"{path.stem}.bare{'.mov' if codec == 'prores_ks' else '.mp4'}")
+    )
     options = HDR_OPTIONS.get(codec, QUIET.get(codec, {}))
     movie(bare, codec=codec, pix_fmt=pix_fmt, tags=tags, count=count, options=options)
     if bare != path:
@@ -115,9 +119,9 @@ def _woven(pix_fmt: str, size: tuple[int, int], count: int):
         yield av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
 
 
-def copied(path: Path, target: Path) -> Path:
+def copied(path: Path, target: Path, streams: str = "0") -> Path:
     """The same streams in another container."""
-    asked(path, "-map", "0", "-c", "copy", "-y", f"file:{target}")
+    asked(path, "-map", streams, "-c", "copy", "-y", f"file:{target}")
     return target
 
 

@@ -9,6 +9,9 @@ ENCODER_THREADS = 8
 X265_PARAMETERS = f"log-level=error:pools={ENCODER_THREADS}:frame-threads=3:info=0"
 """Left to itself, x265 takes as many frame threads as suit the machine, and writes down its processor."""
 
+X265_TELLS_FIELDS = "hrd=1:const-vbv=1:vbv-maxrate=100000:vbv-bufsize=100000"
+"""x265 writes the structure of pictures only beside the model of a buffer; this one is never full."""
+
 SVT_PARAMETERS = "lp=4"
 
 
@@ -122,6 +125,10 @@ WITHOUT_HDR = frozenset({".avi", ".ts", ".m2ts", ".mts"})
 """Outputs that have no place for HDR metadata of their own."""
 
 WITHOUT_PRESENTATION_TIMES = frozenset({".avi"})
+
+NO_ENCODER = "there is no encoder for it here"
+WHY_NOT: Mapping[str, str] = {"mpeg2video": "the encoder of it here cannot keep every frame's time"}
+"""Why a family is not written, where it is not for want of an encoder."""
 
 FALLBACKS: Mapping[str, str] = {".webm": "vp9"}
 """What stands in for a family without an encoder, or one that the output's container does not carry."""

@@ -16,12 +16,15 @@ from lipdub.media.encoders import (
     ENCODERS,
     FALLBACKS,
     INTERLACING,
+    NO_ENCODER,
     PRORES_444_BY_QUALITY,
     PRORES_BY_QUALITY,
     PRORES_PROFILES,
     SCALES,
+    WHY_NOT,
     WITH_ALPHA,
     WITHOUT_PRESENTATION_TIMES,
+    X265_TELLS_FIELDS,
     Encoder,
     Scale,
     plain_name,
@@ -128,7 +131,7 @@ def _encoder_for(info: VideoInfo, suffix: str) -> tuple[Encoder, list[str]]:
     if carried:
         why = f"there is no encoder here that writes it with more than 8 bits, and {suffix} files carry both"
     else:
-        why = f"{suffix} files do not carry it well" if own else "there is no encoder for it here"
+        why = f"{suffix} files do not carry it well" if own else WHY_NOT.get(info.codec, NO_ENCODER)
     names = plain_name(info.codec), plain_name(stand_in.name)
     return stand_in, [f"the picture was {names[0]} and becomes {names[1]}: {why}."]
 
@@ -250,7 +253,7 @@ def _parameters(info: VideoInfo, encoder: Encoder) -> dict[str, list[str]]:
     if encoder.name == "libx265":
         words = x26x_parameters(info.hdr, "master-display", "max-cll")
         if info.interlaced:
-            words.append(f"pic-struct={3 if info.fields == FieldOrder.TOP else 4}")
+            words += [f"pic-struct={3 if info.fields == FieldOrder.TOP else 4}", X265_TELLS_FIELDS]
         return {"x265-params": words} if words else {}
     if encoder.name == "libsvtav1":
         return {"svtav1-params": words} if (words := svt_parameters(info.hdr)) else {}

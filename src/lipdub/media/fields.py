@@ -1,6 +1,7 @@
 """Which field of an interlaced picture comes first: PyAV shows and sets it through filters only."""
 
 from enum import IntEnum
+from fractions import Fraction
 
 import av
 import av.error
@@ -19,6 +20,8 @@ SILENT_ABOUT_FIELDS = frozenset(
     {"hevc", "vp9", "av1", "vp8", "rawvideo", "v210", "huffyuv", "utvideo", "magicyuv"}
 )
 """Codecs whose decoded frames do not say that they are interlaced: their container, or nobody, does."""
+
+_ANY_TIME_BASE = Fraction(1, 1000)
 
 # libavcodec's other orders, in which the field shown first is not the first in the stream.
 _SWAPPED = {4: FieldOrder.BOTTOM, 5: FieldOrder.TOP}
@@ -48,7 +51,9 @@ def with_fields(frame: av.VideoFrame, order: FieldOrder) -> av.VideoFrame:
     mode = {FieldOrder.TOP: "tff", FieldOrder.BOTTOM: "bff", FieldOrder.PROGRESSIVE: "prog"}[order]
     result = _filtered(frame, "setfield", f"mode={mode}")
     assert result is not None
-    result.pts, result.time_base, result.duration = frame.pts, frame.time_base, frame.duration
+    result.pts, result.duration = frame.pts, frame.duration
+    if frame.time_base:
+        result.time_base = frame.time_base
     return result
 
 
@@ -62,7 +67,10 @@ def as_in(frame: av.VideoFrame, source: av.VideoFrame) -> av.VideoFrame:
 def _filtered(frame: av.VideoFrame, name: str, arguments: str) -> av.VideoFrame | None:
     graph = av.filter.Graph()
     begin = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=frame.time_base or _ANY_TIME_BASE,
     )
     middle, end = graph.add(name, arguments), graph.add("buffersink")
     begin.link_to(middle)

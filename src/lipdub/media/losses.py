@@ -3,6 +3,12 @@
 from lipdub.media.encoders import INTERLACING, TELLING_HDR, WITHOUT_HDR, Encoder, plain_name
 from lipdub.media.probe import VideoInfo
 
+WITHOUT_FIELDS = frozenset({".webm", ".avi", ".ts", ".m2ts", ".mts"})
+"""Outputs that say nothing of fields where the stream itself does not."""
+
+BT2020 = frozenset({9, 10})
+"""H.273's numbers of its matrices."""
+
 
 def lost_notes(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
     """What is lost of interlacing, HDR metadata and Dolby Vision.
@@ -15,16 +21,23 @@ def lost_notes(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
         encoder: of the new picture.
         suffix: of the output's name.
     """
-    return [*_fields(info, encoder), *_hdr(info, encoder, suffix), *_dolby(info)]
+    return [
+        *_fields(info, encoder, suffix),
+        *_hdr(info, encoder, suffix),
+        *_matrix(info, encoder),
+        *_dolby(info),
+    ]
 
 
-def _fields(info: VideoInfo, encoder: Encoder) -> list[str]:
+def _fields(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
     name = plain_name(encoder.name)
     if info.separate_fields:
         return ["each field of the picture is coded by itself; they stay so, but are not flagged as fields."]
     if info.interlaced and encoder.name not in INTERLACING:
-        where = "only the file around it says so"
-        return [f"the picture is interlaced; {name} is written here as if it were not, and {where}."]
+        where = (
+            "only the file around it says" if suffix not in WITHOUT_FIELDS else f"{suffix} files do not say"
+        )
+        return [f"the picture is interlaced; {name} is written here as if it were not: {where} that it is."]
     return []
 
 
@@ -36,6 +49,14 @@ def _hdr(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
     if info.hdr.dynamic:
         notes.append("HDR10+ metadata, which changes from scene to scene, is not carried over.")
     return notes
+
+
+def _matrix(info: VideoInfo, encoder: Encoder) -> list[str]:
+    if encoder.name != "dnxhd" or info.colour.matrix not in BT2020:
+        return []
+    return [
+        "each frame of DNxHR calls itself BT.709, as the encoder here knows no other; the file says BT.2020."
+    ]
 
 
 _BASE_LAYERS = {1: "HDR10", 2: "SDR", 4: "HLG", 6: "HDR10"}

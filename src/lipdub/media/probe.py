@@ -47,8 +47,8 @@ _DECODING_TIMES = frozenset({"avi"})
 class Colour:
     """Colour tags as the numbers of ITU-T H.273; 2 (or 0 for `range`) is *unspecified*.
 
-    `location` is where chroma samples lie, by libavcodec's names: ``topleft``, ``center``, …; where a codec
-    says so by saying nothing (``left`` in HEVC), it is empty.
+    `location` is where chroma samples lie, by libavcodec's names: ``topleft``, ``center``, …; it is empty
+    for ``left`` where that is what a codec says by saying nothing.
     """
 
     range: int = 0
@@ -339,7 +339,7 @@ def _said(path: Path, index: int, codec: str, frame: av.VideoFrame) -> Described
             f"{path} is Dolby Vision of profile {said.dolby.name}, whose picture has no colours without its "
             "metadata, which a new picture cannot keep; convert it to HDR10 (profile 8.1) first."
         )
-    return replace(said, location="") if codec == "hevc" and said.location == "left" else said
+    return replace(said, location="") if said.location == "left" and codec != "av1" else said
 
 
 def _told(stream: av.VideoStream) -> Colour:
