@@ -146,7 +146,7 @@ def test_a_film_in_an_interlaced_stream_keeps_its_whole_frames(tmp_path: Path, d
 def test_whole_pictures_are_not_called_interlaced(tmp_path: Path, codec: str):
     pix_fmt = "yuv422p10le" if codec == "prores_ks" else "yuv420p"
     info = probe_video(
-        movie(tmp_path / "a.mkv", codec=codec, pix_fmt=pix_fmt, options=QUIET.get(codec), count=2)
+        movie(tmp_path / "a.mkv", codec=codec, pix_fmt=pix_fmt, options=QUIET.get(codec), count=6)
     )
     assert (info.interlaced, info.fields) == (False, WHOLE)
 

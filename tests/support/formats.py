@@ -11,11 +11,13 @@ import imageio_ffmpeg
 import numpy as np
 
 from lipdub.media.boxes import describe_picture
+from lipdub.media.encode import PictureWriter
+from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.fields import FieldOrder, with_fields
 from lipdub.media.frames import read_frames
 from lipdub.media.hdr import Hdr, Light, Mastering, boxes_of
 from lipdub.media.planes import layout, plane_views
-from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.media.probe import VideoInfo
 from tests.support.media import SIZE, Tags, images, movie
 
 SDR, FULL = Tags(1, 1, 1, 1), Tags(2, 1, 1, 1)
@@ -159,6 +161,18 @@ def planes_of(info: VideoInfo) -> list[list[np.ndarray]]:
     return [[np.array(plane) for plane in plane_views(frame, form)] for frame in read_frames(info)]
 
 
-def probed(path: Path) -> VideoInfo:
-    """What is known of a movie, by our own reader."""
-    return probe_video(path)
+def rewritten(info: VideoInfo, suffix: str, folder: Path, frames=None, **choices) -> tuple[Path, Encoding]:
+    """Encode a movie's picture anew: the intermediate file, and the choice. `choices` are of the encoding."""
+    encoding = choose_encoding(info, suffix, **choices)
+    path = folder / f"picture.{encoding.encoder.carrier}"
+    with PictureWriter(path, info, encoding) as writer:
+        for frame in frames or read_frames(info):
+            writer.write(frame)
+    return path, encoding
+
+
+def packets_of(path: Path) -> tuple[bytes, list[bytes]]:
+    """What a decoder needs beforehand (extradata), and the packets of the picture."""
+    with av.open(f"file:{path}") as container:
+        stream = container.streams.video[0]
+        return stream.codec_context.extradata or b"", [bytes(p) for p in container.demux(stream) if p.size]

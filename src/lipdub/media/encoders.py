@@ -24,6 +24,7 @@ class Scale:
         worst, best: values of quality 0 and 100.
         least: the encoder takes nothing lower.
         whole: it takes whole numbers only.
+        beneath: an option that gets one less, but not less than `least`.
     """
 
     names: tuple[str, ...] = ()
@@ -31,11 +32,14 @@ class Scale:
     best: float = 0
     least: float = 0
     whole: bool = False
+    beneath: str = ""
 
     def options(self, quality: int) -> dict[str, str]:
         """Options of the encoder for a quality."""
         value = max(self.least, self.worst + (self.best - self.worst) * quality / 100)
-        return dict.fromkeys(self.names, f"{round(value) if self.whole else round(value, 2):g}")
+        value = round(value) if self.whole else round(value, 2)
+        lower = {self.beneath: f"{max(self.least, value - 1):g}"} if self.beneath else {}
+        return dict.fromkeys(self.names, f"{value:g}") | lower
 
 
 # Encoder                 measure         quality 0   80 (default)   100
@@ -45,7 +49,7 @@ SCALES: Mapping[str, Scale] = {
     "libsvtav1": Scale(("crf",), 58, 8, whole=True),  # 58  18          8
     "libvpx-vp9": Scale(("crf",), 56, 6, whole=True),  # 56 16          6
     "libvpx": Scale(("crf",), 60, -10, least=4, whole=True),  # 60  4   4
-    "mjpeg": Scale(("qmax",), 23, -2, least=2, whole=True),  # 23   3   2
+    "mjpeg": Scale(("qmax",), 23, -2, least=2, whole=True, beneath="qmin"),  # 23   3   2
     "h264_nvenc": Scale(("cq",), 43, 13),  #    43          19         13
     "hevc_nvenc": Scale(("cq",), 44, 14),  #    44          20         14
     "av1_nvenc": Scale(("cq",), 54, 14),  #     54          22         14
@@ -109,7 +113,7 @@ ENCODERS: Mapping[str, Encoder] = {
     "prores": Encoder("prores_ks", containers=(".mov", ".mkv")),
     "dnxhd": Encoder("dnxhd", containers=(".mov", ".mkv")),
     "ffv1": Encoder("ffv1", {"level": "3"}, carrier="mp4", even=False, containers=(".mkv", ".avi")),
-    "mjpeg": Encoder("mjpeg", {"qmin": "2"}, even=False, containers=(".mov", ".mkv", ".avi")),
+    "mjpeg": Encoder("mjpeg", {"strict": "unofficial"}, even=False, containers=(".mov", ".mkv", ".avi")),
 }
 
 INTERLACING = frozenset({"libx264", "libx265", "prores_ks", "ffv1"})

@@ -54,9 +54,7 @@ def _hdr(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
 def _matrix(info: VideoInfo, encoder: Encoder) -> list[str]:
     if encoder.name != "dnxhd" or info.colour.matrix not in BT2020:
         return []
-    return [
-        "each frame of DNxHR calls itself BT.709, as the encoder here knows no other; the file says BT.2020."
-    ]
+    return ["each frame of DNxHR calls itself BT.709 (the encoder knows no other); the file says BT.2020."]
 
 
 _BASE_LAYERS = {1: "HDR10", 2: "SDR", 4: "HLG", 6: "HDR10"}
