@@ -140,7 +140,7 @@ def test_size_and_likeness_grow_with_quality(
     tmp_path: Path, codec: str, suffix: str, pix_fmt: str, qualities: tuple[int, ...]
 ):
     plain, size = pix_fmt.replace("j", ""), (320, 192)
-    # A coarse quantiser may be nearer to noise, which it smooths away, than a finer one that tries to keep it.
+    # A coarse quantiser smooths noise away and may be nearer to it than a finer one that tries to keep it.
     noise = codec in {"prores", "dnxhr"}
     path = movie(tmp_path / "movie.mkv", codec="ffv1", pix_fmt=plain, size=size, count=6, noise=noise)
     info = probe_video(path)
