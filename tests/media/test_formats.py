@@ -10,7 +10,7 @@ import pytest
 
 from lipdub import sync
 from lipdub.media.probe import probe_video
-from tests.support.formats import FULL, HLG, NTSC, PAL, PQ, QUIET, SDR, WIDE, copied, described_format
+from tests.support.formats import FULL, HLG, NTSC, PAL, PQ, QUIET, SDR, WIDE, asked, copied, described_format
 from tests.support.jobs import Painter, grey, plan_by_hand
 from tests.support.media import Tags, click_file, movie
 
@@ -117,3 +117,36 @@ def test_chroma_stays_where_it_lies(tmp_path: Path, dub: Path, codec: str, suffi
     sync(path, dub, output, plan=plan_by_hand(path), inpainter=Painter(grey))
     assert described_format(output) == described_format(path)
     assert probe_video(output).colour == probe_video(path).colour
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_transparency_beside_the_picture_is_lost_and_said(tmp_path: Path, dub: Path, suffix: str):
+    """VP9's lies in blocks of its own, which no decoder here looks at. The output must not claim it."""
+    opaque = movie(tmp_path / "a.mkv", codec="ffv1", pix_fmt="yuva420p", count=4)
+    path = tmp_path / f"movie{suffix}"
+    asked(opaque, "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", f"file:{path}")
+    assert probe_video(path).hidden_alpha
+    output = tmp_path / f"out{suffix}"
+    result = sync(path, dub, output, plan=plan_by_hand(path), inpainter=Painter(grey))
+    assert any("transparency (alpha) that lies beside the picture, as VP9" in note for note in result.notes)
+    assert not probe_video(output).hidden_alpha
+
+
+TURNED = [
+    ("h264", (".mp4", ".mov", ".mkv")), ("hevc", (".mp4", ".mov", ".mkv")),
+    ("av1", (".mp4", ".mkv", ".webm")), ("vp9", (".mp4", ".mkv", ".webm")),
+    ("prores", (".mov", ".mkv")), ("dnxhr", (".mov", ".mkv")),
+    ("ffv1", (".mkv",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [(c, suffix) for c, ends in TURNED for suffix in ends])
+def test_aspect_and_rotation_are_kept_by_every_codec(tmp_path: Path, dub: Path, codec: str, suffix: str):
+    aspect, size = Fraction(4, 3), (288, 144)  # Matroska keeps the size that is shown, in whole pixels
+    path = movie(tmp_path / "movie.mp4", size=size, count=4, rotation=90, sample_aspect=aspect, tags=SDR)
+    output = tmp_path / f"out{suffix}"
+    sync(path, dub, output, plan=plan_by_hand(path), inpainter=Painter(grey), codec=codec)
+    before, after = probe_video(path), probe_video(output)
+    assert before.geometry.sample_aspect == aspect
+    assert after.geometry == before.geometry
+    assert after.colour == before.colour

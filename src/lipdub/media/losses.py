@@ -11,7 +11,7 @@ BT2020 = frozenset({9, 10})
 
 
 def lost_notes(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
-    """What is lost of interlacing, HDR metadata and Dolby Vision.
+    """What is lost of interlacing, HDR metadata, Dolby Vision and transparency.
 
     The metadata of Dolby Vision and HDR10+ describes scenes of the old picture, sample by sample in part, and
     does not stay true: only the base layer, and what holds for the whole movie, is kept.
@@ -21,12 +21,8 @@ def lost_notes(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
         encoder: of the new picture.
         suffix: of the output's name.
     """
-    return [
-        *_fields(info, encoder, suffix),
-        *_hdr(info, encoder, suffix),
-        *_matrix(info, encoder),
-        *_dolby(info),
-    ]
+    kept_worse = [*_fields(info, encoder, suffix), *_hdr(info, encoder, suffix)]
+    return [*kept_worse, *_matrix(info, encoder), *_dolby(info), *_alpha(info)]
 
 
 def _fields(info: VideoInfo, encoder: Encoder, suffix: str) -> list[str]:
@@ -55,6 +51,13 @@ def _matrix(info: VideoInfo, encoder: Encoder) -> list[str]:
     if encoder.name != "dnxhd" or info.colour.matrix not in BT2020:
         return []
     return ["each frame of DNxHR calls itself BT.709 (the encoder knows no other); the file says BT.2020."]
+
+
+def _alpha(info: VideoInfo) -> list[str]:
+    if not info.hidden_alpha:
+        return []
+    name = plain_name(info.codec)
+    return [f"the transparency (alpha) that lies beside the picture, as {name} has it, is lost."]
 
 
 _BASE_LAYERS = {1: "HDR10", 2: "SDR", 4: "HLG", 6: "HDR10"}

@@ -96,6 +96,7 @@ class VideoInfo:
         separate_fields: each frame is one field (a way of HEVC), not two of them woven.
         hdr: the screen that the movie was graded on, and its light.
         dolby: the configuration of Dolby Vision, if there is one.
+        hidden_alpha: there is transparency beside the picture (a way of VP8 and VP9), which is not decoded.
     """
 
     path: Path
@@ -119,6 +120,7 @@ class VideoInfo:
     separate_fields: bool = False
     hdr: Hdr = field(default_factory=Hdr)
     dolby: DolbyVision | None = None
+    hidden_alpha: bool = False
 
     def seconds(self, pts: int) -> Fraction:
         """The time a player shows for a frame with this pts, in seconds, exactly."""
@@ -212,6 +214,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             separate_fields=separate,
             hdr=hdr_of(frame),
             dolby=said.dolby,
+            hidden_alpha=stream.metadata.get("alpha_mode") == "1",
         )
 
 

@@ -17,7 +17,14 @@ from lipdub.media.streams import ATTACH, COVERS, MP4_LIKE, Carried, choose_strea
 
 __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
-_STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "_STATISTICS_WRITING_DATE_UTC")
+_STALE_TAGS = (
+    "encoder",
+    "alpha_mode",
+    "BPS",
+    "NUMBER_OF_BYTES",
+    "_STATISTICS_WRITING_APP",
+    "_STATISTICS_WRITING_DATE_UTC",
+)
 """Tags of a picture that are not true of a new one."""
 
 MOVIE = 2
