@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -14,10 +14,11 @@ import av.error
 import av.stream
 
 from lipdub.errors import MediaError
-from lipdub.media.described import Described, DolbyVision, describe
+from lipdub.media.described import Described, DolbyVision
 from lipdub.media.fields import FieldOrder, field_order
 from lipdub.media.geometry import Geometry
 from lipdub.media.hdr import Hdr, hdr_of
+from lipdub.media.tags import Colour, colour_of, said_of, told_by
 
 STILL_FORMATS = ("image2", "_pipe")
 """How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
@@ -33,29 +34,8 @@ FLOATING_FORMATS = frozenset({"mpegts", "mpeg", "rm", "asf", "mp3"})
 # Sound files without time stamps: nothing can be missing between their packets.
 _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", "eac3", "mp3"})
 
-# Codecs of which more is asked: only they carry Dolby Vision (AVC does so in theory) and place their chroma.
-_DESCRIBED = frozenset({"hevc", "av1"})
-_WIDE_PRIMARIES = 9
-_UNSPECIFIED = 2
-PQ, HLG = 16, 18
-
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
-
-
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """Colour tags as the numbers of ITU-T H.273; 2 (or 0 for `range`) is *unspecified*.
-
-    `location` is where chroma samples lie, by libavcodec's names: ``topleft``, ``center``, …; it is empty
-    for ``left`` where that is what a codec says by saying nothing.
-    """
-
-    range: int = 0
-    matrix: int = 2
-    primaries: int = 2
-    transfer: int = 2
-    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +162,14 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
-        told = _told(stream)
+        told = told_by(stream)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
         rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
         duration = None if still else _duration(container, stream)
         codec = stream.codec_context.codec.canonical_name
-        said = Described() if still else _said(path, stream.index, codec, frame)
+        said = Described() if still else said_of(path, stream.index, codec, frame)
         fields = field_order(frame, stream.codec_context.field_order)
         separate = codec == "hevc" and frame.interlaced_frame
         return VideoInfo(
@@ -205,7 +185,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             start=0 if still else shown_at(frame, container.format.name) or 0,
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
-            colour=_colour(frame, codec, told, said.location),
+            colour=colour_of(frame, codec, told, said.location),
             interlaced=fields != FieldOrder.PROGRESSIVE and not separate,
             origin=_origin(container),
             still=still,
@@ -329,52 +309,6 @@ def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
     return Geometry(
         frame.width, frame.height, Fraction(aspect) if aspect else Fraction(1), int(frame.rotation) % 360
     )
-
-
-def _said(path: Path, index: int, codec: str, frame: av.VideoFrame) -> Described:
-    """What ffmpeg says besides, where it may say something; a base layer without a picture is refused."""
-    wide = int(frame.color_primaries) == _WIDE_PRIMARIES or int(frame.color_trc) in {PQ, HLG}
-    if codec not in _DESCRIBED and not wide:
-        return Described()
-    said = describe(path, index)
-    if said.dolby and not said.dolby.showable:
-        raise MediaError(
-            f"{path} is Dolby Vision of profile {said.dolby.name}, whose picture has no colours without its "
-            "metadata, which a new picture cannot keep; convert it to HDR10 (profile 8.1) first."
-        )
-    return replace(said, location="") if said.location == "left" and codec != "av1" else said
-
-
-def _told(stream: av.VideoStream) -> Colour:
-    """What the container says of colours; only true before the first frame is decoded."""
-    c = stream.codec_context
-    return Colour(int(c.color_range), int(c.colorspace), int(c.color_primaries), int(c.color_trc))
-
-
-def _colour(frame: av.VideoFrame, codec: str, told: Colour, location: str) -> Colour:
-    """Colours as the frame says, and where it says nothing, as the container does.
-
-    With DNxHD it is the other way round: many encoders write BT.709 into each frame, whatever it is.
-    """
-    full = frame.format.name.startswith("yuvj")
-    own = Colour(
-        range=2 if full else int(frame.color_range),
-        matrix=int(frame.colorspace),
-        primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
-    )
-    first, second = (told, own) if codec == "dnxhd" else (own, told)
-    return Colour(
-        range=first.range or second.range,
-        matrix=_specified(first.matrix, second.matrix),
-        primaries=_specified(first.primaries, second.primaries),
-        transfer=_specified(first.transfer, second.transfer),
-        location=location,
-    )
-
-
-def _specified(first: int, second: int) -> int:
-    return first if first != _UNSPECIFIED else second
 
 
 def _origin(container: av.container.InputContainer) -> Fraction:
