@@ -108,7 +108,7 @@ class PictureWriter:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
             raise _write_error(exc) from exc
-        if self._info.hdr and self._encoding.encoder.carrier != "nut":
+        if self._waiting is not None and self._info.hdr and self._encoding.encoder.carrier != "nut":
             describe_picture(self._path, boxes_of(self._info.hdr))
 
     def __enter__(self) -> "PictureWriter":
