@@ -9,7 +9,7 @@ import pytest
 
 from lipdub import sync
 from lipdub.errors import MediaError, RenderError
-from lipdub.media.boxes import describe_picture
+from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.described import Described, DolbyVision, describe, parsed
 from lipdub.media.encoding import choose_encoding
 from lipdub.media.hdr import Hdr, boxes_of, svt_parameters, x26x_parameters

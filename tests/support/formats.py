@@ -10,7 +10,7 @@ import av
 import imageio_ffmpeg
 import numpy as np
 
-from lipdub.media.boxes import describe_picture
+from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.encode import PictureWriter
 from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.fields import FieldOrder, with_fields

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.media.planes import Layout, Plane
-from lipdub.media.tags import Colour
+from lipdub.media.colour_tags import Colour
 
 Rgb: TypeAlias = npt.NDArray[np.float32]
 """[H, W, 3], nominally in [0, 1], not clipped."""

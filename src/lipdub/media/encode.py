@@ -14,7 +14,7 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from lipdub.errors import RenderError
-from lipdub.media.boxes import describe_picture
+from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.colour import BT709, LIMITED_RANGE
 from lipdub.media.encoding import (
     ENCODER_THREADS,

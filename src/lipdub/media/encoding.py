@@ -31,7 +31,7 @@ from lipdub.media.encoders import (
 )
 from lipdub.media.fields import FieldOrder
 from lipdub.media.hdr import svt_parameters, x26x_parameters
-from lipdub.media.losses import lost_notes
+from lipdub.media.picture_losses import lost_notes
 from lipdub.media.planes import Layout, layout, planar_format
 from lipdub.media.probe import VideoInfo
 from lipdub.options import DEFAULT_QUALITY

@@ -18,7 +18,7 @@ from lipdub.media.described import Described, DolbyVision
 from lipdub.media.fields import FieldOrder, field_order
 from lipdub.media.geometry import Geometry
 from lipdub.media.hdr import Hdr, hdr_of
-from lipdub.media.tags import Colour, colour_of, said_of, told_by
+from lipdub.media.colour_tags import Colour, colour_of, said_of, told_by
 
 STILL_FORMATS = ("image2", "_pipe")
 """How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
