@@ -16,7 +16,7 @@ from lipdub.media.planes import copy_frame, frame_bytes, pts_of
 from lipdub.media.probe import VideoInfo
 
 LOOP_SECONDS = 2
-"""How far back the picture goes: longer looks less like a loop, and a shot seldom stays as quiet for longer."""
+"""How far back the picture goes: more looks less like a loop, but few shots stay quiet for longer."""
 LOOP_BYTES = 256 << 20
 """Memory for the frames that are shown again."""
 

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from lipdub.errors import InputError, OptionError, PlanError
+from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
 from lipdub.media.soundtrack import Soundtrack
@@ -31,6 +32,7 @@ def check_job(
     if options.start is not None and movie.until is not None and options.start >= movie.until:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.until):.2f} s).")
     check_reference(options)
+    encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
 
 
@@ -44,6 +46,17 @@ def soundtrack(audio: Path, options: SyncOptions) -> Soundtrack:
         None if name is None else probe_audio(name) for name in (options.speech, options.background)
     )
     return Soundtrack(probe_audio(audio), speech, background, Fraction(options.audio_offset))
+
+
+def encoding_for(movie: VideoInfo, output: Path, options: SyncOptions) -> Encoding:
+    """How the new picture will be encoded.
+
+    Raises:
+        OptionError: the codec or the hardware that was asked for will not do.
+    """
+    return choose_encoding(
+        movie, output.suffix, codec=options.codec, quality=options.quality, hwaccel=options.hwaccel
+    )
 
 
 def check_reference(options: SyncOptions) -> None:

@@ -130,7 +130,7 @@ def _stretch(job: Painting, journal: Journal, stretch: Stretch, count: int) -> l
         for gap in gaps:
             _make(job, journal, stretch, gap, known, count)
         journal.forget_checks()  # what was written is read once more, before it is used
-    raise RenderError("the disk gives back other bytes than were written to it; use another one (--work-dir).")
+    raise RenderError("the disk gives back other bytes than were written to it; choose another (--work-dir).")
 
 
 def _known(stretch: Stretch, journal: Journal, ended: int | None) -> dict[int, Finished]:

@@ -32,6 +32,7 @@ from lipdub.workfolder import folder_for, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
 
+
 @dataclass(frozen=True, slots=True)
 class SyncResult:
     """What a job did.
@@ -241,7 +242,7 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
 def _movie_end(job: _Job, picture: Picture) -> Fraction:
     """Seconds at which the movie ends; where the picture was cut, as its container says."""
     cut = job.stop is not None and picture.movie_end >= job.stop and not job.movie.still
-    return max(picture.movie_end, job.movie.until or 0) if cut else picture.movie_end
+    return max(picture.movie_end, job.movie.until or Fraction(0)) if cut else picture.movie_end
 
 
 def _grid(movie: VideoInfo, order: Order) -> tuple[Fraction, Fraction]:

@@ -154,9 +154,7 @@ def _crop_of(frame: av.VideoFrame, canvas: Canvas, box: Box, size: int) -> Crop:
     return take_crop(plane_views(frame, canvas.colour.form), canvas, box, size)
 
 
-def _prepare(
-    shown: Shown, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int
-) -> _Picture:
+def _prepare(shown: Shown, plan: Plan, canvas: Canvas, reader: ReferenceReader, size: int) -> _Picture:
     shown.frame = as_planar(shown.frame)
     picture = _Picture(shown)
     time = plan.mel_time(pts_of(shown.frame))

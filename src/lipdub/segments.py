@@ -115,9 +115,7 @@ class Segments:
 
     def _heard(self, segment: int) -> str:
         low, high = segment * SEGMENT_SECONDS, (segment + 1) * SEGMENT_SECONDS
-        start, end = (
-            max(0, floor(t * SAMPLE_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER)
-        )
+        start, end = (max(0, floor(t * SAMPLE_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER))
         return hashlib.sha256(self.pcm[start:end].tobytes()).hexdigest()
 
 

@@ -24,7 +24,7 @@ MASK_ROUNDNESS = 4
 MASK_CORE = 0.62
 """Up to this radius, 1 at the border, the mouth is entirely the new one."""
 READ_MARGIN = 4
-"""Extra pixels read around a crop, so that interpolation at its border has neighbours."""
+"""Extra pixels read around a crop or a mouth, so that interpolation at the border has neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def paste(planes: list[Plane], canvas: Canvas, box: Box, generated: Crop, opacit
     """
     size = generated.shape[0]
     matrix = canvas.crop_to_coded(box, size)
-    region = canvas.region(_corners(matrix, size, 0.5), 0)
+    region = canvas.region(_corners(matrix, size, 0.5), READ_MARGIN)
     if min(region.size) <= 0 or opacity <= 0:
         return
     to_crop = invert(_relative(matrix, region))

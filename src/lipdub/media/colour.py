@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.media.colour_tags import Colour
 from lipdub.media.planes import Layout, Plane
-from lipdub.media.probe import Colour
 
 Rgb: TypeAlias = npt.NDArray[np.float32]
 """[H, W, 3], nominally in [0, 1], not clipped."""
@@ -29,6 +29,15 @@ LUMA_WEIGHTS = {
     7: (0.212, 0.087),
     9: (0.2627, 0.0593),
     10: (0.2627, 0.0593),
+}
+# Where a chroma sample lies among the luma samples it stands for: (across, down), 0 the first, 1 the last.
+LOCATIONS = {
+    "left": (0.0, 0.5),
+    "center": (0.5, 0.5),
+    "topleft": (0.0, 0.0),
+    "top": (0.5, 0.0),
+    "bottomleft": (0.0, 1.0),
+    "bottom": (0.5, 1.0),
 }
 UNSPECIFIED = 2
 BT709, BT601 = 1, 6
@@ -79,12 +88,14 @@ class ColourModel:
         forward: 3×3 matrix from RGB in [0, 1] to Y in [0, 1], Cb and Cr in [−0.5, 0.5].
         scale: code values for one unit of each component.
         offset: code value of zero of each component.
+        location: where the first chroma sample lies, in luma samples (across, down).
     """
 
     form: Layout
     forward: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
     offset: npt.NDArray[np.float64]
+    location: tuple[float, float] = (0.0, 0.0)
 
     def to_rgb(self, planes: list[Plane], region: Region) -> Rgb:
         """RGB of a region, [h, w, 3]; values outside [0, 1] are colours that have no RGB."""
@@ -92,7 +103,7 @@ class ColourModel:
         parts = [planes[0][region.luma()].astype(np.float32)]
         for plane in planes[1:]:
             samples = plane[region.chroma(self.form)].astype(np.float32)
-            parts.append(_upsample(samples, width, height, self.form))
+            parts.append(_upsample(samples, width, height, self.form, self.location))
         values = (np.stack(parts, axis=-1) - self.offset[: len(parts)]) / self.scale[: len(parts)]
         if self.form.grey:
             return np.repeat(values, 3, axis=-1).astype(np.float32)
@@ -104,14 +115,17 @@ class ColourModel:
         _add(planes[0][region.luma()], change[..., 0], self.form.bits)
         for channel, plane in enumerate(planes[1:], start=1):
             target = plane[region.chroma(self.form)]
-            _add(target, _downsample(change[..., channel], target.shape, self.form), self.form.bits)
+            thin = change[..., channel]
+            for axis, step in enumerate((self.form.sub_y, self.form.sub_x)):
+                thin = _thinned(thin, axis, step, self.location[1 - axis], target.shape[axis])
+            _add(target, thin, self.form.bits)
 
 
 def colour_model(form: Layout, colour: Colour, height: int) -> ColourModel:
     """The colour model of a stream.
 
     What is unspecified is taken as players take it: the matrix is BT.709 from 720 lines up and BT.601 below,
-    the range is full for grey and limited for colour.
+    the range is full for grey and limited for colour, chroma lies on the left and half-way between rows.
     """
     peak = 2**form.bits - 1
     if form.rgb:  # planes are G, B, R, full range
@@ -121,12 +135,13 @@ def colour_model(form: Layout, colour: Colour, height: int) -> ColourModel:
     forward = _luma_chroma(*LUMA_WEIGHTS.get(code, LUMA_WEIGHTS[BT709]))
     step = 2 ** (form.bits - 8)
     middle = 128 * step
+    across, down = LOCATIONS.get(colour.location, LOCATIONS["left"])
+    location = (across * (form.sub_x - 1), down * (form.sub_y - 1))
     full = colour.range != LIMITED_RANGE if form.grey else colour.range == FULL_RANGE
     if form.full or full:
-        return ColourModel(form, forward, np.full(3, float(peak)), np.array([0.0, middle, middle]))
-    return ColourModel(
-        form, forward, np.array([219.0, 224, 224]) * step, np.array([16.0 * step, middle, middle])
-    )
+        return ColourModel(form, forward, np.full(3, float(peak)), np.array([0.0, middle, middle]), location)
+    scale, offset = np.array([219.0, 224, 224]) * step, np.array([16.0 * step, middle, middle])
+    return ColourModel(form, forward, scale, offset, location)
 
 
 def _luma_chroma(k_r: float, k_b: float) -> npt.NDArray[np.float64]:
@@ -140,30 +155,35 @@ def _add(target: Plane, change: npt.NDArray[np.floating], bits: int) -> None:
     target[:] = np.clip(np.rint(target + change), 0, 2**bits - 1).astype(target.dtype)
 
 
-# Chroma samples of subsampled video lie on the left one of their luma samples and, in 4:2:0, half-way
-# between two rows (H.273 chroma sample location type 0, what nearly all video uses).
-
-
 def _upsample(
-    samples: npt.NDArray[np.float32], width: int, height: int, form: Layout
+    samples: npt.NDArray[np.float32], width: int, height: int, form: Layout, location: tuple[float, float]
 ) -> npt.NDArray[np.float32]:
+    """Chroma at every luma sample, linear between those that are there."""
     if form.sub_x == form.sub_y == 1:
         return samples
-    matrix = np.array([[1 / form.sub_x, 0, 0], [0, 1 / form.sub_y, (1 / form.sub_y - 1) / 2]])
+    across, down = location[0] / form.sub_x, location[1] / form.sub_y
+    matrix = np.array([[1 / form.sub_x, 0, -across], [0, 1 / form.sub_y, -down]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(samples, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, dtype=np.float32)
 
 
-def _downsample(
-    change: npt.NDArray[np.float64], shape: tuple[int, ...], form: Layout
-) -> npt.NDArray[np.floating]:
-    if form.sub_x > 1:
-        taps = np.bartlett(2 * form.sub_x + 1)[1:-1] / form.sub_x
-        smooth = cv2.sepFilter2D(change, -1, taps, np.ones(1), borderType=cv2.BORDER_REPLICATE)
-        change = np.asarray(smooth, dtype=np.float64)[:, :: form.sub_x]
-    if form.sub_y > 1:
-        missing = shape[0] * form.sub_y - change.shape[0]
-        change = np.pad(change, ((0, missing), (0, 0)), mode="edge")
-        change = change.reshape(shape[0], form.sub_y, -1).mean(axis=1)
-    return change
+def _thinned(
+    change: npt.NDArray[np.float64], axis: int, step: int, place: float, length: int
+) -> npt.NDArray[np.float64]:
+    """A change at chroma's samples along one axis: the mean about each of them.
+
+    Between two luma samples it is the mean of those of its own group; on one of them, a triangle about it.
+    """
+    if step == 1:
+        return change
+    missing = [(0, 0), (0, 0)]
+    missing[axis] = (0, length * step - change.shape[axis])
+    change = np.pad(change, missing, mode="edge")
+    if place == (step - 1) / 2:
+        groups = (length, step, -1) if axis == 0 else (-1, length, step)
+        return np.asarray(change.reshape(groups).mean(axis=axis + 1))
+    triangle, one = np.bartlett(2 * step + 1)[1:-1] / step, np.ones(1)
+    across, down = (one, triangle) if axis == 0 else (triangle, one)
+    smooth = cv2.sepFilter2D(change, -1, across, down, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(smooth[int(place) :: step] if axis == 0 else smooth[:, int(place) :: step])

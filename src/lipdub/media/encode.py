@@ -24,8 +24,12 @@ from lipdub.media.encoding import (
     Encoding,
     choose_encoding,
 )
+from lipdub.media.fields import SILENT_ABOUT_FIELDS, as_in, with_fields
 from lipdub.media.frames import usual_length
+from lipdub.media.hdr import boxes_of
+from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views
+from lipdub.media.priority import leave_real_time
 from lipdub.media.probe import VideoInfo
 
 __all__ = [
@@ -121,6 +125,8 @@ class SegmentWriter:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
             raise write_error(exc, self._path) from exc
+        if self._waiting is not None and self._info.hdr and self._encoding.encoder.carrier != "nut":
+            describe_picture(self._path, boxes_of(self._info.hdr))
         return Coded(tuple(self._pts), self._length)
 
     def __enter__(self) -> "SegmentWriter":
@@ -141,12 +147,18 @@ class SegmentWriter:
         context.sample_aspect_ratio = info.geometry.sample_aspect
         context.options = dict(encoding.options)
         context.thread_count = ENCODER_THREADS
+        context.flags |= Flags.bitexact
+        if info.interlaced:
+            context.field_order = int(info.fields)
         if info.interlaced and encoding.encoder.name in INTERLACING:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
         context.color_range = self._range
         context.color_primaries = info.colour.primaries
         context.color_trc = info.colour.transfer
         context.colorspace = self._matrix
+        if encoding.encoder.name == "libsvtav1":
+            context.open(strict=False)
+            leave_real_time()
 
     @property
     def _from_rgb(self) -> bool:
@@ -173,6 +185,10 @@ class SegmentWriter:
                 dst_color_range=self._range or None,
                 threads=1,
             )
+        if self._info.interlaced and self._info.codec in SILENT_ABOUT_FIELDS and not frame.interlaced_frame:
+            frame = with_fields(frame, self._info.fields)
+        frame.color_primaries, frame.color_trc = self._info.colour.primaries, self._info.colour.transfer
+        frame.colorspace, frame.color_range = self._matrix, self._range
         frame.pts, frame.time_base = pts, self._info.time_base
         return frame
 
@@ -201,7 +217,7 @@ def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         rows, columns = target.shape[0] - source.shape[0], target.shape[1] - source.shape[1]
         target[:] = np.pad(source, ((0, rows), (0, columns)), mode="edge")
     result.color_range, result.colorspace = frame.color_range, frame.colorspace
-    return result
+    return as_in(result, frame)
 
 
 def exact_timescale(time_base: Fraction) -> int:

@@ -6,110 +6,50 @@ from dataclasses import dataclass, field
 import av
 from av.codec.codec import find_best_pix_fmt_of_list
 
-from lipdub.errors import RenderError
+from lipdub.errors import OptionError, RenderError
+from lipdub.media import nvenc
+from lipdub.media.encoders import (
+    DNXHR_BY_QUALITY,
+    DNXHR_PROFILES,
+    DNXHR_SMALLEST,
+    ENCODER_THREADS,
+    ENCODERS,
+    FALLBACKS,
+    INTERLACING,
+    NO_ENCODER,
+    PRORES_444_BY_QUALITY,
+    PRORES_BY_QUALITY,
+    PRORES_PROFILES,
+    SCALES,
+    WHY_NOT,
+    WITH_ALPHA,
+    WITHOUT_PRESENTATION_TIMES,
+    X265_TELLS_FIELDS,
+    Encoder,
+    Scale,
+    plain_name,
+)
+from lipdub.media.fields import FieldOrder
+from lipdub.media.hdr import svt_parameters, x26x_parameters
+from lipdub.media.picture_losses import lost_notes
 from lipdub.media.planes import Layout, layout, planar_format
 from lipdub.media.probe import VideoInfo
+from lipdub.options import DEFAULT_QUALITY
 
-ENCODER_THREADS = 8
-"""Fixed, since the number of threads changes what some encoders write."""
+__all__ = [
+    "ENCODERS",
+    "ENCODER_THREADS",
+    "INTERLACING",
+    "Encoder",
+    "Encoding",
+    "choose_encoding",
+    "plain_name",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """How one family of codecs is written, visually lossless.
-
-    Attributes:
-        name: libavcodec's encoder.
-        options: its options.
-        carrier: container of the intermediate file: one that keeps the codec's times exactly.
-        even: the codec cannot code odd widths or heights where chroma is subsampled.
-        containers: suffixes of outputs that carry the codec well; empty for all.
-    """
-
-    name: str
-    options: Mapping[str, str]
-    carrier: str = "mov"
-    even: bool = True
-    containers: frozenset[str] = frozenset()
-
-
-_MP4_MOV_MKV = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".ts", ".m2ts", ".mts"})
-_H264 = Encoder(
-    "libx264",
-    {"crf": "16", "preset": "medium", "forced-idr": "1"},
-    containers=_MP4_MOV_MKV | {".avi"},
-)
-ENCODERS: Mapping[str, Encoder] = {
-    "h264": _H264,
-    "hevc": Encoder(
-        "libx265",
-        {
-            "crf": "17",
-            "preset": "fast",
-            "forced-idr": "1",
-            "x265-params": f"log-level=error:pools={ENCODER_THREADS}",
-        },
-        containers=_MP4_MOV_MKV,
-    ),
-    "av1": Encoder(
-        "libsvtav1",
-        {"crf": "18", "preset": "8"},
-        carrier="mp4",
-        containers=frozenset({".mp4", ".m4v", ".mkv", ".webm"}),
-    ),
-    "vp9": Encoder(
-        "libvpx-vp9",
-        {"crf": "16", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
-        carrier="mp4",
-        even=False,
-        containers=frozenset({".mp4", ".mkv", ".webm"}),
-    ),
-    "vp8": Encoder(
-        "libvpx",
-        {"crf": "4", "b": "20M", "deadline": "good", "cpu-used": "2"},
-        carrier="nut",
-        even=False,
-        containers=frozenset({".mkv", ".webm"}),
-    ),
-    "prores": Encoder("prores_ks", {}, containers=frozenset({".mov", ".mkv"})),
-    "dnxhd": Encoder("dnxhd", {"profile": "dnxhr_hq"}, containers=frozenset({".mov", ".mkv"})),
-    "ffv1": Encoder(
-        "ffv1", {"level": "3"}, carrier="mp4", even=False, containers=frozenset({".mkv", ".avi"})
-    ),
-    "mjpeg": Encoder(
-        "mjpeg", {"qmin": "2", "qmax": "3"}, even=False, containers=frozenset({".mov", ".mkv", ".avi"})
-    ),
-}
-INTERLACING = frozenset({"libx264", "prores_ks"})
-"""Encoders that write interlaced pictures as such."""
-
-# Encoders of which alpha survives: not those that write it beside the picture, where few decoders look.
-_WITH_ALPHA = frozenset({"prores_ks", "ffv1"})
-
-_PLAIN_NAMES = {
-    "h264": "H.264", "libx264": "H.264", "hevc": "HEVC", "libx265": "HEVC", "av1": "AV1", "libsvtav1": "AV1",
-    "vp9": "VP9", "libvpx-vp9": "VP9", "vp8": "VP8", "libvpx": "VP8", "prores": "ProRes",
-    "prores_ks": "ProRes", "dnxhd": "DNxHD", "ffv1": "FFV1", "mjpeg": "Motion JPEG", "mpeg4": "MPEG-4 Visual",
-    "mpeg2video": "MPEG-2", "mpeg1video": "MPEG-1", "qtrle": "QuickTime Animation", "cfhd": "CineForm",
-    "gif": "GIF", "png": "PNG", "theora": "Theora", "wmv3": "WMV", "vc1": "VC-1", "rawvideo": "uncompressed",
-    "aac": "AAC", "mp3": "MP3", "mp2": "MP2", "ac3": "AC-3", "eac3": "E-AC-3", "dts": "DTS", "flac": "FLAC",
-    "alac": "ALAC", "opus": "Opus", "libopus": "Opus", "vorbis": "Vorbis", "truehd": "TrueHD",
-    "subrip": "SubRip", "ass": "ASS", "ssa": "SSA", "webvtt": "WebVTT", "mov_text": "timed text",
-    "srt": "SubRip", "hdmv_pgs_subtitle": "PGS", "dvd_subtitle": "VobSub", "dvb_subtitle": "DVB",
-    "eia_608": "CEA-608",
-}  # fmt: skip
-
-_WITHOUT_PRESENTATION_TIMES = frozenset({".avi"})
-
-# What stands in for a family without an encoder, or one that the output's container does not carry.
-FALLBACKS: Mapping[str, str] = {".webm": "vp9"}
-
-PRORES_PROFILES = {
-    "Apple ProRes Proxy": "proxy", "Apple ProRes LT": "lt", "Apple ProRes Standard": "standard",
-    "Apple ProRes High Quality": "hq", "Apple ProRes 4444": "4444", "Apple ProRes 4444 XQ": "4444xq",
-    "Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq",
-}  # fmt: skip
-DNXHR_PROFILES = {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444"}
+_UNDESCRIBED = frozenset({("libvpx-vp9", "yuv440p")})
+"""Pixel formats that an encoder takes but MP4 and WebM have no description of."""
+FAMILIES = {"dnxhr": "dnxhd"}
+"""Names of codecs among the options that differ from libavcodec's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +72,50 @@ class Encoding:
     notes: tuple[str, ...] = field(default=())
 
 
-def choose_encoding(info: VideoInfo, suffix: str) -> Encoding:
+def choose_encoding(
+    info: VideoInfo,
+    suffix: str,
+    *,
+    codec: str = "auto",
+    quality: int = DEFAULT_QUALITY,
+    hwaccel: str = "none",
+) -> Encoding:
     """The encoding nearest to the source's that the output's container carries.
 
     Args:
         info: the source.
         suffix: of the output's name, for example ``.mp4``.
+        codec: family asked for; ``auto`` is the source's.
+        quality: 0 to 100, see `lipdub.media.encoders.SCALES`.
+        hwaccel: ``none``, ``auto`` or ``nvenc``.
+
+    Raises:
+        OptionError: the container does not carry that family, the picture is too small for it, or there is no
+            such hardware.
     """
     suffix = suffix.lower()
-    encoder, notes = _encoder_for(info, suffix)
+    encoder, notes = _encoder_for(info, suffix) if codec == "auto" else (_asked_for(info, suffix, codec), [])
     pix_fmt, more = _pixel_format(info, encoder)
-    if info.still and not pix_fmt.startswith("yuv420p"):
+    if info.still and not pix_fmt.startswith("yuv420p") and "yuv420p" in _formats(encoder):
         pix_fmt, more = "yuv420p", []  # the one format that plays everywhere
     width, height, padding = _even_size(info, encoder, layout(planar_format(pix_fmt)))
-    options = _options(info, encoder, pix_fmt, suffix)
-    if info.interlaced and encoder.name not in INTERLACING:
-        notes.append(
-            f"the picture is interlaced; {plain_name(encoder.name)} is written here as if it were not."
-        )
-    return Encoding(encoder, pix_fmt, width, height, options, tuple(notes + more + padding))
+    notes += lost_notes(info, encoder, suffix)
+    encoder, pix_fmt, why = _accelerated(info, encoder, pix_fmt, hwaccel)
+    options = _options(info, encoder, pix_fmt, suffix, quality)
+    return Encoding(encoder, pix_fmt, width, height, options, (*notes, *more, *padding, *why))
 
 
-def plain_name(codec: str) -> str:
-    """What people call a codec, of libavcodec's name of it or of its encoder."""
-    if codec.startswith("pcm_"):
-        return "PCM"
-    return _PLAIN_NAMES.get(codec, codec)
+def _asked_for(info: VideoInfo, suffix: str, codec: str) -> Encoder:
+    encoder = ENCODERS[FAMILIES.get(codec, codec)]
+    name = plain_name(codec)
+    if suffix not in encoder.containers:
+        can = ", ".join(encoder.containers)
+        raise OptionError(f"--codec {codec}: {suffix} files do not carry {name} well; these do: {can}.")
+    size = (info.geometry.width, info.geometry.height)
+    if encoder.name == "dnxhd" and (size[0] < DNXHR_SMALLEST[0] or size[1] < DNXHR_SMALLEST[1]):
+        least = "×".join(map(str, DNXHR_SMALLEST))
+        raise OptionError(f"--codec {codec}: {name} needs {least} pixels at least; {info.path} has fewer.")
+    return encoder
 
 
 def _encoder_for(info: VideoInfo, suffix: str) -> tuple[Encoder, list[str]]:
@@ -173,7 +131,7 @@ def _encoder_for(info: VideoInfo, suffix: str) -> tuple[Encoder, list[str]]:
     if carried:
         why = f"there is no encoder here that writes it with more than 8 bits, and {suffix} files carry both"
     else:
-        why = f"{suffix} files do not carry it well" if own else "there is no encoder for it here"
+        why = f"{suffix} files do not carry it well" if own else WHY_NOT.get(info.codec, NO_ENCODER)
     names = plain_name(info.codec), plain_name(stand_in.name)
     return stand_in, [f"the picture was {names[0]} and becomes {names[1]}: {why}."]
 
@@ -191,7 +149,8 @@ def _depth(pix_fmt: str) -> int:
 
 def _formats(encoder: Encoder) -> list[str]:
     names = [f.name for f in av.Codec(encoder.name, "w").video_formats or ()]
-    return [name for name in names if encoder.name in _WITH_ALPHA or not _has_alpha(name)]
+    known = [name for name in names if (encoder.name, name) not in _UNDESCRIBED]
+    return [name for name in known if encoder.name in WITH_ALPHA or not _has_alpha(name)]
 
 
 def _has_alpha(pix_fmt: str) -> bool:
@@ -229,13 +188,73 @@ def _even_size(info: VideoInfo, encoder: Encoder, form: Layout) -> tuple[int, in
     return wide, high, [note]
 
 
-def _options(info: VideoInfo, encoder: Encoder, pix_fmt: str, suffix: str) -> dict[str, str]:
-    options = dict(encoder.options)
-    if suffix in _WITHOUT_PRESENTATION_TIMES:
+def _accelerated(
+    info: VideoInfo, encoder: Encoder, pix_fmt: str, hwaccel: str
+) -> tuple[Encoder, str, list[str]]:
+    """Encoder and pixel format on the graphics card; or the same as before and why, if it was asked for."""
+    family = next(name for name, row in ENCODERS.items() if row == encoder)
+    name = plain_name(encoder.name)
+    if hwaccel == "none":
+        return encoder, pix_fmt, []
+    same, families = nvenc.FORMATS.get(pix_fmt, ("", frozenset()))
+    if family not in nvenc.NVENC:
+        why = f"{name} is not encoded by graphics cards"
+    elif family not in families or info.interlaced:
+        kind = "interlaced pictures" if info.interlaced else f"the pixel format {pix_fmt}"
+        why = f"NVENC does not encode {name} of {kind}"
+    elif reason := nvenc.trouble(nvenc.NVENC[family].name, same):
+        if hwaccel == "nvenc":
+            raise OptionError(
+                f"--hwaccel nvenc: no NVIDIA encoder of {name} can be opened here ({reason}); "
+                "leave it out, or take auto."
+            )
+        return encoder, pix_fmt, []
+    else:
+        return nvenc.NVENC[family], same, []
+    return encoder, pix_fmt, [f"{why}: it was encoded in software."] if hwaccel == "nvenc" else []
+
+
+def _options(info: VideoInfo, encoder: Encoder, pix_fmt: str, suffix: str, quality: int) -> dict[str, str]:
+    options = dict(encoder.options) | SCALES.get(encoder.name, Scale()).options(quality)
+    if suffix in WITHOUT_PRESENTATION_TIMES:
         options["bf"] = "0"
-    if encoder.name == "prores_ks":
-        default = "4444" if "444" in pix_fmt else "hq"
-        options["profile"] = PRORES_PROFILES.get(info.profile or "", default)
-    if encoder.name == "dnxhd":
-        options["profile"] = DNXHR_PROFILES.get(pix_fmt, "dnxhr_hq")
+    if profile := _profile(info, encoder, pix_fmt, quality):
+        options["profile"] = profile
+    form = layout(planar_format(pix_fmt))
+    if info.colour.location and (form.sub_x, form.sub_y) == (2, 2):
+        options["chroma_sample_location"] = info.colour.location
+    for name, words in _parameters(info, encoder).items():
+        options[name] = ":".join([options[name], *words] if name in options else words)
     return options
+
+
+def _profile(info: VideoInfo, encoder: Encoder, pix_fmt: str, quality: int) -> str | None:
+    """The profile of ProRes and DNxHR; at the default quality, ProRes keeps that of the source."""
+    if encoder.name == "dnxhd":
+        fixed = DNXHR_PROFILES.get(pix_fmt)
+        return fixed if fixed and fixed != "dnxhr_hq" else _below(DNXHR_BY_QUALITY, quality)
+    if encoder.name != "prores_ks":
+        return None
+    own = PRORES_PROFILES.get(info.profile or "")
+    if own and quality == DEFAULT_QUALITY and ("444" in own) == ("444" in pix_fmt):
+        return own
+    return _below(PRORES_444_BY_QUALITY if "444" in pix_fmt else PRORES_BY_QUALITY, quality)
+
+
+def _below(rows: tuple[tuple[int, str], ...], quality: int) -> str:
+    return next(name for limit, name in rows if quality < limit)
+
+
+def _parameters(info: VideoInfo, encoder: Encoder) -> dict[str, list[str]]:
+    """What encoders take by ways of their own: HDR metadata, and the fields of HEVC (its ``pic_struct``)."""
+    if encoder.name == "libx264":
+        words = x26x_parameters(info.hdr, "mastering-display", "cll")
+        return {"x264-params": words} if words else {}
+    if encoder.name == "libx265":
+        words = x26x_parameters(info.hdr, "master-display", "max-cll")
+        if info.interlaced:
+            words += [f"pic-struct={3 if info.fields == FieldOrder.TOP else 4}", X265_TELLS_FIELDS]
+        return {"x265-params": words} if words else {}
+    if encoder.name == "libsvtav1":
+        return {"svtav1-params": words} if (words := svt_parameters(info.hdr)) else {}
+    return {}

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import MediaError
+from lipdub.media.fields import as_in
 
 Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -93,14 +94,14 @@ def as_planar(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
-    """A frame with the same samples, time and colour tags in memory of its own."""
+    """A frame with the same samples, time, colour tags and order of fields in memory of its own."""
     copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
     for target, source in zip(copy.planes, frame.planes, strict=True):
         _rows(target)[:] = _rows(source)[:, : target.line_size]
     copy.pts, copy.time_base, copy.duration = frame.pts, frame.time_base, frame.duration
     copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
     copy.color_primaries, copy.color_trc = frame.color_primaries, frame.color_trc
-    return copy
+    return as_in(copy, frame)
 
 
 def plane_views(frame: av.VideoFrame, form: Layout) -> list[Plane]:

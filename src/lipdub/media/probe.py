@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,11 @@ import av.error
 import av.stream
 
 from lipdub.errors import MediaError
+from lipdub.media.colour_tags import Colour, colour_of, said_of, told_by
+from lipdub.media.described import Described, DolbyVision
+from lipdub.media.fields import FieldOrder, field_order
 from lipdub.media.geometry import Geometry
+from lipdub.media.hdr import Hdr, hdr_of
 from lipdub.media.timing import FARTHEST, first_time
 
 STILL_FORMATS = ("image2", "_pipe")
@@ -38,16 +42,6 @@ _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1"
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
-
-
-@dataclass(frozen=True, slots=True)
-class Colour:
-    """Colour tags as the numbers of ITU-T H.273; 2 (or 0 for `range`) is *unspecified*."""
-
-    range: int = 0
-    matrix: int = 2
-    primaries: int = 2
-    transfer: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +74,16 @@ class VideoInfo:
         duration: seconds from the first frame to the end of the last, if the container knows.
         frames: number of frames, estimated if the container does not say; None if unknown.
         colour: colour tags.
-        interlaced: whether the first frame is interlaced.
+        interlaced: whether the first frame is interlaced, or the container says so.
         origin: the time, in the container's own clock, that a player shows as 0 seconds.
         still: the file is a single picture.
         streams: all streams of the container.
         end: pts at which the last frame ends, if the container says it of this stream.
+        fields: which field of an interlaced picture comes first.
+        separate_fields: each frame is one field (a way of HEVC), not two of them woven.
+        hdr: the screen that the movie was graded on, and its light.
+        dolby: the configuration of Dolby Vision, if there is one.
+        hidden_alpha: there is transparency beside the picture (a way of VP8 and VP9), which is not decoded.
     """
 
     path: Path
@@ -105,6 +104,11 @@ class VideoInfo:
     still: bool
     streams: tuple[Stream, ...]
     end: int | None = None
+    fields: FieldOrder = FieldOrder.PROGRESSIVE
+    separate_fields: bool = False
+    hdr: Hdr = field(default_factory=Hdr)
+    dolby: DolbyVision | None = None
+    hidden_alpha: bool = False
 
     @property
     def until(self) -> Fraction | None:
@@ -175,7 +179,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     """Read what the movie's picture is; the first frame is decoded to be sure that it can be.
 
     Raises:
-        MediaError: no such file, not a movie, no picture stream, nothing that decodes.
+        MediaError: no such file, not a movie, no picture stream, nothing that decodes, nothing that can be
+            shown without the metadata of Dolby Vision.
     """
     path = Path(path)
     with opened(path) as container:
@@ -183,6 +188,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
+        told = told_by(stream)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
@@ -190,11 +196,15 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         times = _times(frame, container, stream)
         origin, usual = _origin(container), max(1, round(1 / (rate * time_base)))
         duration = None if still else _duration(container, stream)
+        codec = stream.codec_context.codec.canonical_name
+        said = Described() if still else said_of(path, stream.index, codec, frame)
+        fields = field_order(frame, stream.codec_context.field_order)
+        separate = codec == "hevc" and frame.interlaced_frame
         return VideoInfo(
             path=path,
             container=container.format.name,
             index=stream.index,
-            codec=stream.codec_context.codec.canonical_name,
+            codec=codec,
             profile=stream.profile,
             pix_fmt=frame.format.name,
             geometry=_geometry(stream, frame),
@@ -203,12 +213,17 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             start=0 if still else first_time(times, round(origin / time_base), usual),
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
-            colour=_colour(frame),
-            interlaced=frame.interlaced_frame,
+            colour=colour_of(frame, codec, told, said.location),
+            interlaced=fields != FieldOrder.PROGRESSIVE and not separate,
             origin=origin,
             still=still,
             streams=tuple(_stream(s, len(container.chapters())) for s in container.streams),
             end=_end(stream),
+            fields=fields,
+            separate_fields=separate,
+            hdr=hdr_of(frame),
+            dolby=said.dolby,
+            hidden_alpha=stream.metadata.get("alpha_mode") == "1",
         )
 
 
@@ -355,16 +370,6 @@ def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
     aspect = stream.sample_aspect_ratio
     return Geometry(
         frame.width, frame.height, Fraction(aspect) if aspect else Fraction(1), int(frame.rotation) % 360
-    )
-
-
-def _colour(frame: av.VideoFrame) -> Colour:
-    full = frame.format.name.startswith("yuvj")
-    return Colour(
-        range=2 if full else int(frame.color_range),
-        matrix=int(frame.colorspace),
-        primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
     )
 
 

@@ -9,7 +9,14 @@ _OF_FORMATS = frozenset({"major_brand", "minor_version", "compatible_brands", "h
 """What MP4 and MOV say of themselves, not of the movie."""
 
 _STALE = frozenset(
-    {"encoder", "bps", "number_of_bytes", "_statistics_writing_app", "_statistics_writing_date_utc"}
+    {
+        "encoder",
+        "alpha_mode",
+        "bps",
+        "number_of_bytes",
+        "_statistics_writing_app",
+        "_statistics_writing_date_utc",
+    }
 )
 """Tags of a stream that are not true of one that was encoded anew, without a language."""
 
