@@ -221,6 +221,8 @@ def _check_file(path: Path) -> None:
             raise MediaError(f"{path}: there is no such file; check the path.")
         if path.is_dir():
             raise MediaError(f"{path} is a folder, not a media file.")
+        if not path.is_file():  # to open a pipe would wait for ever, and it can be read only once
+            raise MediaError(f"{path} is a pipe or a device; give a file.")
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty; was the copy interrupted?")
     except (OSError, ValueError) as exc:  # a name that is too long, a folder that may not be entered, …
