@@ -21,6 +21,14 @@ STILL_FORMATS = ("image2", "_pipe")
 STILL_RATE = Fraction(25)
 """A picture that becomes a movie gets the frame rate the network was trained at."""
 
+MAX_PIXELS = 35_651_584
+"""Pixels of the largest picture that H.264 and HEVC (level 6.2) and AV1 (level 6) know: 8192×4352."""
+
+MAX_RATE, MIN_RATE = 768_000, 2_000
+MAX_CHANNELS = 64
+"""Samples a second, and channels, of the most that studios record (eight times 96 kHz, ambisonics of the seventh
+order); a header that says more, or less than a telephone, is damaged."""
+
 # A demuxer that takes any file called .txt or .nfo for a movie of a terminal.
 _TEXT_FORMAT = "tty"
 
@@ -32,6 +40,10 @@ _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", 
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
+
+
+# Decoders refuse larger pictures before they ask for memory.
+_BOUND = {"max_pixels": str(MAX_PIXELS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +144,15 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     _check_file(path)
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
-        container = av.open(_as_file(path), options={"pattern_type": "none"})
+        container = av.open(_as_file(path), options={"pattern_type": "none"} | _BOUND)
     except (av.error.FFmpegError, OSError) as exc:
         raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
     try:
         if container.format.name == _TEXT_FORMAT:
             raise MediaError(f"{path} is not a movie or sound file but text.")
+        for stream in container.streams.video:
+            if stream.codec_context is not None:
+                stream.codec_context.options = dict(_BOUND)
         yield container
     except av.error.FFmpegError as exc:
         raise MediaError(f"{path} is damaged and cannot be decoded further ({_reason(exc)}).") from exc
@@ -157,6 +172,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
+        _check_size(path, stream)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
@@ -229,6 +245,15 @@ def _check_file(path: Path) -> None:
         raise MediaError(f"{path} cannot be looked at ({_reason(exc)}); check the path.") from exc
 
 
+def _check_size(path: Path, stream: av.VideoStream) -> None:
+    width, height = stream.width, stream.height
+    if width * height > MAX_PIXELS:
+        raise MediaError(
+            f"{path} has pictures of {width}×{height} pixels, more than the {MAX_PIXELS:,} (8192×4352) that can be"
+            " dubbed; make it smaller first."
+        )
+
+
 def _as_file(path: Path) -> str:
     # "file:" keeps libavformat from reading a protocol, a pattern or an option into a hostile name.
     return f"file:{path}"
@@ -267,7 +292,10 @@ def _first_frame(container: av.container.InputContainer, stream: av.VideoStream,
     try:
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as exc:
-        raise MediaError(f"{path} holds {stream.name or 'a'} picture that cannot be decoded.") from exc
+        raise MediaError(
+            f"{path} holds a picture that cannot be decoded: it is damaged, or larger than"
+            f" {MAX_PIXELS:,} pixels (8192×4352)."
+        ) from exc
     if frame is None:
         raise MediaError(f"{path} has a picture stream without a single frame in it.")
     return frame
