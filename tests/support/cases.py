@@ -24,7 +24,8 @@ KINDS = {"movie": 48, "sound": 20, "both": 8, "plan": 6, "reference": 6, "movie 
 """What is damaged, and how often of a hundred."""
 ROADS = {"sync": 84, "preview": 8, "plan": 8}
 OUTPUTS = {".mp4": 50, ".mkv": 18, ".mov": 12, ".ts": 8, ".avi": 8, ".webm": 4}
-FRAME_TIMES = {".mkv": 1000, ".webm": 1000, ".ts": 90_000, ".avi": 25, ".gif": 100, ".apng": 25, ".webp": 1000}
+TICKS = {".mkv": 1000, ".webm": 1000, ".ts": 90_000, ".avi": 25, ".gif": 100, ".apng": 25, ".webp": 1000}
+"""Of a second, in undamaged movies; 12,800 elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _by_chance(number: int, specimens: Path, folder: Path) -> Case:
     if kind == "reference":
         reference = _copied(specimen(random.choice(sorted(STILLS)), specimens), folder)
         if random.random() < 0.3:
+            reference.unlink()
             reference = _copied(_bomb(random.choice(["zeros.png", "canvas.gif", "rows.bmp", "strip.tiff", "sps_8192.h264"]), specimens), folder)
         else:
             done.append(_damage(reference, b"", random))
@@ -159,7 +161,7 @@ def _options(random: Random) -> dict[str, Any]:
 
 def _damaged_plan(path: Path, movie: Path, random: Random) -> str:
     """A plan for a movie of 160×96 with something wrong in it."""
-    scale = FRAME_TIMES.get(movie.suffix, 12_800)
+    scale = TICKS.get(movie.suffix, 12_800)
     head = {"lipdub_plan": 1, "movie": movie.name, "key": "", "size": [160, 96], "time_base": f"1/{scale}",
             "origin": "0", "notes": [], "references": [{"box": [30, 10, 49, 62], "pts": 0, "picture": None}],
             "columns": ["pts", "face", "x", "y", "width", "height", "reference", "opacity"],

@@ -177,7 +177,7 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
     """Blocks of the mean of all channels, in [−1, 1], from time 0 on; where sound is missing, silence."""
     with opened(dub.path) as container:
         stream = container.streams.audio[0]
-        converter = av.AudioResampler(format="fltp", rate=dub.rate)
+        convert = _Converter(dub.rate)
         position: int | None = None
         for frame in _sound_frames(container, stream):
             here = _sample_of(frame, dub)
@@ -186,10 +186,26 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
             if here is not None and here - position > (GAP * dub.rate if position > 0 else 0):
                 yield np.zeros(here - position, np.float32)
                 position = here
-            for part in converter.resample(frame):
-                block = part.to_ndarray().mean(axis=0, dtype=np.float32)
+            for block in convert(frame):
                 yield block[max(0, -position) :]
                 position += len(block)
+
+
+class _Converter:
+    """The mean of all channels, at one rate, also where format, layout or rate of the frames change."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._shape: tuple[object, ...] = ()
+        self._resampler = av.AudioResampler()
+
+    def __call__(self, frame: av.AudioFrame) -> Iterator[npt.NDArray[np.float32]]:
+        shape = frame.format.name, frame.layout.name, frame.sample_rate
+        if shape != self._shape:
+            self._shape, self._resampler = shape, av.AudioResampler(format="flt", rate=self._rate)
+        for part in self._resampler.resample(frame):
+            # Packed: PyAV reads beyond its list of planes where there are more than eight.
+            yield part.to_ndarray().reshape(part.samples, -1).mean(axis=1, dtype=np.float32)
 
 
 def _sample_of(frame: av.AudioFrame, dub: AudioInfo) -> int | None:
