@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lipdub.errors import MediaError
 from lipdub.media.planes import copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, opened, shown_at
+from lipdub.media.steady import as_first
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
@@ -125,7 +126,7 @@ def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.Vide
         time = shown_at(frame, info.container)
         frame.pts = expected if time is None else time
         expected = frame.pts + (frame.duration or usual)
-        yield frame
+        yield as_first(frame, info)
 
 
 def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.VideoStream:
