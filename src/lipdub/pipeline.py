@@ -189,7 +189,7 @@ def _render(job: _Job, plan: Plan, inpainter: Inpainter) -> _Picture:
     if writer.moved:
         notes.append(f"{writer.moved} frames had the time of the frame before them and moved by one tick.")
     missed = len(plan.edits) - clock.edits
-    if missed:
+    if missed > 0:  # of two frames with one time, both are changed
         notes.append(f"{missed} edits of the plan are for frames that the movie does not have.")
     return _Picture(path, encoding.encoder.name, clock.frames, clock.changed, clock.end, tuple(notes))
 
