@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import os
+import re
 import resource
 import signal
 import shutil
@@ -154,9 +155,10 @@ def _looked_at(run: _Running) -> Outcome | None:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_blocks * 512
+    for place, _, names in os.walk(folder):  # files may be gone by the time they are looked at
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).stat().st_blocks * 512
     return total
 
 
@@ -241,9 +243,13 @@ def _done(case: Case) -> dict[str, Any]:
     notes = [*told.notes, *report.pop("notes", ())]
     if report["verdict"] in GOOD and caught:
         report = {"verdict": "warning", "detail": "; ".join(str(w.message) for w in caught)[:500]}
-    if report["verdict"] in GOOD and any("\n" in note or not note.endswith((".", ".)")) for note in notes):
+    if report["verdict"] in GOOD and any(not _is_sentence(note) for note in notes):
         report = {"verdict": "message", "detail": " | ".join(notes)[:500]}
     return report | {"notes": notes}
+
+
+def _is_sentence(note: str) -> bool:
+    return "\n" not in note and note.endswith((".", ".)")) and not re.match(r"-\d", note)
 
 
 def _refused(case: Case, exc: LipdubError) -> dict[str, Any]:
