@@ -213,6 +213,7 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if next(iter(container.decode(stream)), None) is None:
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
+        _check_sound(path, context.sample_rate, context.channels)
         return AudioInfo(
             path=path,
             codec=context.codec.canonical_name,
@@ -251,6 +252,19 @@ def _check_size(path: Path, stream: av.VideoStream) -> None:
         raise MediaError(
             f"{path} has pictures of {width}×{height} pixels, more than the {MAX_PIXELS:,} (8192×4352) that can be"
             " dubbed; make it smaller first."
+        )
+
+
+def _check_sound(path: Path, rate: int, channels: int) -> None:
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise MediaError(
+            f"{path} says that it has {rate} samples a second, which no recording has ({MIN_RATE} to {MAX_RATE}):"
+            " it is damaged; export the sound again."
+        )
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise MediaError(
+            f"{path} says that it has {channels} channels, and {MAX_CHANNELS} are the most that can be used;"
+            " mix them down first."
         )
 
 
