@@ -1,8 +1,10 @@
 """The dub: decoded for the network, and the choice of how it travels into the output."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -27,6 +29,14 @@ SECOND_RATE = 224_000
 
 GAP = 0.1
 """Seconds by which time stamps must run ahead of the samples to mean missing sound; ffmpeg's own measure."""
+
+LONGEST_GAP = 3600
+"""Seconds of missing sound that are believed; time stamps that jump further are damaged."""
+
+SILENCE_BLOCK = 1 << 20
+"""Samples of silence made at once."""
+
+log = logging.getLogger(__name__)
 
 _COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _PCM = frozenset({"pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
@@ -184,11 +194,25 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
             if position is None:
                 position = min(here or 0, 0)
             if here is not None and here - position > (GAP * dub.rate if position > 0 else 0):
-                yield np.zeros(here - position, np.float32)
-                position = here
+                if here - position > LONGEST_GAP * dub.rate:
+                    _tell_jump(dub.path)
+                else:
+                    yield from _silence(here - position)
+                    position = here
             for block in convert(frame):
                 yield block[max(0, -position) :]
                 position += len(block)
+
+
+def _silence(samples: int) -> Iterator[npt.NDArray[np.float32]]:
+    for first in range(0, samples, SILENCE_BLOCK):
+        yield np.zeros(min(SILENCE_BLOCK, samples - first), np.float32)
+
+
+@lru_cache(maxsize=64)
+def _tell_jump(path: Path) -> None:
+    """Say it once, though every packet after the jump shows it."""
+    log.warning("%s has time stamps that jump by more than an hour; its sound is taken to go on there.", path)
 
 
 class _Converter:
