@@ -21,6 +21,9 @@ STILL_FORMATS = ("image2", "_pipe")
 STILL_RATE = Fraction(25)
 """A picture that becomes a movie gets the frame rate the network was trained at."""
 
+SLOWEST, FASTEST = Fraction(1, 3600), Fraction(100_000)
+"""Frames a second that are believed: from a slide an hour to high-speed cameras."""
+
 MAX_PIXELS = 35_651_584
 """Pixels of the largest picture that H.264 and HEVC (level 6.2) and AV1 (level 6) know: 8192×4352."""
 
@@ -176,7 +179,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
-        rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
+        rate = STILL_RATE if still else _rate(stream)
         duration = None if still else _duration(container, stream)
         return VideoInfo(
             path=path,
@@ -293,13 +296,22 @@ def _is_alone(path: Path, stream: av.VideoStream) -> bool:
 
 def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
     context = getattr(stream, "codec_context", None)
-    codec = context.codec.canonical_name if context else None
+    codec = context.codec.canonical_name if context and _is_whole(stream) else None
     kind: str = stream.type
     if kind == "data" and stream.metadata.get("timecode"):
         kind = "timecode"
     elif kind == "data" and getattr(stream, "name", None) == "bin_data" and stream.frames == chapters > 0:
         kind = "chapters"
     return Stream(stream.index, kind, codec, _is_cover(stream))
+
+
+def _is_whole(stream: av.stream.Stream) -> bool:
+    """Whether a stream says what every muxer must know of it."""
+    if isinstance(stream, av.VideoStream):
+        return stream.width > 0 and stream.height > 0
+    if isinstance(stream, av.AudioStream):
+        return stream.sample_rate > 0 and stream.channels > 0
+    return True
 
 
 def _first_frame(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> av.VideoFrame:
@@ -319,6 +331,12 @@ def _time_base(stream: av.stream.Stream) -> Fraction:
     return Fraction(stream.time_base or Fraction(1, 90_000))
 
 
+def _rate(stream: av.VideoStream) -> Fraction:
+    """The average rate; of damaged headers that say something absurd, the usual one: frames have their own times."""
+    rates = (Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate)
+    return next((rate for rate in rates if SLOWEST <= rate <= FASTEST), STILL_RATE)
+
+
 def _duration(container: av.container.InputContainer, stream: av.stream.Stream) -> Fraction | None:
     if stream.duration:
         return Fraction(stream.duration * _time_base(stream))
@@ -336,7 +354,10 @@ def _frame_count(stream: av.VideoStream, duration: Fraction | None, rate: Fracti
 def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
     aspect = stream.sample_aspect_ratio
     return Geometry(
-        frame.width, frame.height, Fraction(aspect) if aspect else Fraction(1), int(frame.rotation) % 360
+        frame.width,
+        frame.height,
+        Fraction(aspect) if aspect else Fraction(1),
+        round(frame.rotation / 90) * 90 % 360,
     )
 
 
