@@ -17,7 +17,7 @@ import numpy.typing as npt
 from lipdub.errors import MediaError
 from lipdub.media.planes import copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, opened, shown_at
-from lipdub.media.steady import as_first
+from lipdub.media.steady import Steady
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
@@ -120,13 +120,14 @@ def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[av.VideoF
 
 
 def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.VideoFrame]:
+    steady = Steady(info)
     expected = info.start
     usual = max(1, round(1 / (info.rate * info.time_base)))
     for frame in frames:
         time = shown_at(frame, info.container)
         frame.pts = expected if time is None else time
         expected = frame.pts + (frame.duration or usual)
-        yield as_first(frame, info)
+        yield steady(frame)
 
 
 def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.VideoStream:

@@ -14,23 +14,19 @@ import av.error
 import av.stream
 
 from lipdub.errors import MediaError
+from lipdub.media.bounds import (
+    DECODER_BOUND,
+    MAX_PIXELS,
+    STILL_RATE,
+    believed_rate,
+    check_size,
+    check_sound,
+    check_start,
+)
 from lipdub.media.geometry import Geometry
 
 STILL_FORMATS = ("image2", "_pipe")
 """How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
-STILL_RATE = Fraction(25)
-"""A picture that becomes a movie gets the frame rate the network was trained at."""
-
-SLOWEST, FASTEST = Fraction(1, 3600), Fraction(100_000)
-"""Frames a second that are believed: from a slide an hour to high-speed cameras."""
-
-MAX_PIXELS = 35_651_584
-"""Pixels of the largest picture that H.264 and HEVC (level 6.2) and AV1 (level 6) know: 8192×4352."""
-
-MAX_RATE, MIN_RATE = 768_000, 2_000
-MAX_CHANNELS = 64
-"""Samples a second, and channels, of the most that studios record (eight times 96 kHz, ambisonics of the seventh
-order); a header that says more, or less than a telephone, is damaged."""
 
 # A demuxer that takes any file called .txt or .nfo for a movie of a terminal.
 _TEXT_FORMAT = "tty"
@@ -43,10 +39,6 @@ _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", 
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
-
-
-# Decoders refuse larger pictures before they ask for memory.
-_BOUND = {"max_pixels": str(MAX_PIXELS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +139,7 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     _check_file(path)
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
-        container = av.open(_as_file(path), options={"pattern_type": "none"} | _BOUND)
+        container = av.open(_as_file(path), options={"pattern_type": "none"} | DECODER_BOUND)
     except (av.error.FFmpegError, OSError) as exc:
         raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
     try:
@@ -155,7 +147,7 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
             raise MediaError(f"{path} is not a movie or sound file but text.")
         for stream in container.streams.video:
             if stream.codec_context is not None:
-                stream.codec_context.options = dict(_BOUND)
+                stream.codec_context.options = dict(DECODER_BOUND)
         yield container
     except av.error.FFmpegError as exc:
         raise MediaError(f"{path} is damaged and cannot be decoded further ({_reason(exc)}).") from exc
@@ -175,12 +167,15 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
-        _check_size(path, stream)
+        check_size(path, stream.width, stream.height)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
-        rate = STILL_RATE if still else _rate(stream)
+        rate = STILL_RATE if still else believed_rate(stream.average_rate, stream.guessed_rate)
         duration = None if still else _duration(container, stream)
+        origin = _origin(container)
+        start = 0 if still else shown_at(frame, container.format.name) or 0
+        check_start(path, start * time_base - origin)
         return VideoInfo(
             path=path,
             container=container.format.name,
@@ -191,12 +186,12 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             geometry=_geometry(stream, frame),
             time_base=time_base,
             rate=rate,
-            start=0 if still else shown_at(frame, container.format.name) or 0,
+            start=start,
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
             colour=_colour(frame),
             interlaced=frame.interlaced_frame,
-            origin=_origin(container),
+            origin=origin,
             still=still,
             streams=tuple(_stream(s, len(container.chapters())) for s in container.streams),
         )
@@ -216,7 +211,7 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if next(iter(container.decode(stream)), None) is None:
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
-        _check_sound(path, context.sample_rate, context.channels)
+        check_sound(path, context.sample_rate, context.channels)
         return AudioInfo(
             path=path,
             codec=context.codec.canonical_name,
@@ -247,28 +242,6 @@ def _check_file(path: Path) -> None:
             raise MediaError(f"{path} is empty; was the copy interrupted?")
     except (OSError, ValueError) as exc:  # a name that is too long, a folder that may not be entered, …
         raise MediaError(f"{path} cannot be looked at ({_reason(exc)}); check the path.") from exc
-
-
-def _check_size(path: Path, stream: av.VideoStream) -> None:
-    width, height = stream.width, stream.height
-    if width * height > MAX_PIXELS:
-        raise MediaError(
-            f"{path} has pictures of {width}×{height} pixels, more than the {MAX_PIXELS:,} (8192×4352) that can be"
-            " dubbed; make it smaller first."
-        )
-
-
-def _check_sound(path: Path, rate: int, channels: int) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise MediaError(
-            f"{path} says that it has {rate} samples a second, which no recording has ({MIN_RATE} to {MAX_RATE}):"
-            " it is damaged; export the sound again."
-        )
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise MediaError(
-            f"{path} says that it has {channels} channels, and {MAX_CHANNELS} are the most that can be used;"
-            " mix them down first."
-        )
 
 
 def _as_file(path: Path) -> str:
@@ -329,12 +302,6 @@ def _first_frame(container: av.container.InputContainer, stream: av.VideoStream,
 
 def _time_base(stream: av.stream.Stream) -> Fraction:
     return Fraction(stream.time_base or Fraction(1, 90_000))
-
-
-def _rate(stream: av.VideoStream) -> Fraction:
-    """The average rate; of damaged headers that say something absurd, the usual one: frames have their own times."""
-    rates = (Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate)
-    return next((rate for rate in rates if SLOWEST <= rate <= FASTEST), STILL_RATE)
 
 
 def _duration(container: av.container.InputContainer, stream: av.stream.Stream) -> Fraction | None:

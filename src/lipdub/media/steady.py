@@ -1,4 +1,4 @@
-"""What a damaged or joined movie does in the middle: frames of another size, times that cannot be."""
+"""What damaged or joined movies do in the middle: frames of another size, times that cannot be."""
 
 import logging
 from functools import lru_cache
@@ -6,23 +6,56 @@ from pathlib import Path
 
 import av
 
+from lipdub.errors import MediaError
+from lipdub.media.bounds import LONGEST_STILL
+from lipdub.media.planes import pts_of
 from lipdub.media.probe import VideoInfo
 
 log = logging.getLogger(__name__)
 
 
+class Steady:
+    """Frames as they come, in the size and format of the movie's first one, with times that can be believed.
+
+    Args:
+        info: the probed movie.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._info = info
+        self._longest = int(LONGEST_STILL / info.time_base)
+        self._last: int | None = None
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The next frame, which has a pts.
+
+        Raises:
+            MediaError: it is shown hours after the one before it.
+        """
+        pts = pts_of(frame)
+        if self._last is not None and pts - self._last > self._longest:
+            before, after = (float(self._info.seconds(time)) for time in (self._last, pts))
+            raise MediaError(
+                f"{self._info.path} shows nothing from {before:.0f} s to {after:.0f} s: its time stamps are"
+                " damaged; export the movie again."
+            )
+        if frame.duration > self._longest:
+            frame.duration = 0  # unknown
+        self._last = pts
+        return as_first(frame, self._info)
+
+
 def as_first(frame: av.VideoFrame, info: VideoInfo) -> av.VideoFrame:
     """The frame in the size and pixel format of the movie's first one, scaled as a player would.
 
-    A recording that changes from 4:3 to 16:9, two clips joined without encoding them anew, or a damaged header
-    give frames that the output, which has one size, cannot hold as they are. A warning says so once.
+    A recording that changes from 4:3 to 16:9, two clips joined without encoding them anew, or a damaged
+    header give frames that the output, which has one size, cannot hold as they are. A warning says so once.
     """
     width, height = info.geometry.width, info.geometry.height
     if (frame.width, frame.height, frame.format.name) == (width, height, info.pix_fmt):
         return frame
-    _tell_change(
-        info.path, f"{frame.width}×{frame.height} {frame.format.name}", f"{width}×{height} {info.pix_fmt}"
-    )
+    now = f"{frame.width}×{frame.height} {frame.format.name}"
+    _tell_change(info.path, now, f"{width}×{height} {info.pix_fmt}")
     fitted = frame.reformat(width=width, height=height, format=info.pix_fmt, threads=1)
     fitted.pts, fitted.time_base, fitted.duration = frame.pts, frame.time_base, frame.duration
     return fitted
