@@ -24,7 +24,7 @@ from lipdub.media.encoding import (
     choose_encoding,
 )
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views, pts_of
-from lipdub.media.probe import VideoInfo
+from lipdub.media.probe import VideoInfo, plain_reason
 
 __all__ = [
     "ENCODERS",
@@ -75,7 +75,10 @@ class PictureWriter:
             self._stream = cast("av.VideoStream", stream)
             self._set_up()
         except (av.error.FFmpegError, OSError, ValueError) as exc:
-            raise RenderError(f"{path}: {encoding.encoder.name} cannot write this picture ({exc}).") from exc
+            name = encoding.encoder.name
+            raise RenderError(
+                f"{info.path}: {name} cannot write pictures like these ({plain_reason(exc)})."
+            ) from exc
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode one frame; its pts must not lie before the last one's."""
@@ -102,7 +105,7 @@ class PictureWriter:
         try:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            raise _write_error(exc) from exc
+            raise _write_error(exc, self._info.path) from exc
 
     def __enter__(self) -> "PictureWriter":
         return self
@@ -172,7 +175,7 @@ class PictureWriter:
                     self._container.mux(self._held)
                 self._held = packet
         except (av.error.FFmpegError, OSError) as exc:
-            raise _write_error(exc) from exc
+            raise _write_error(exc, self._info.path) from exc
 
     def _mend_dts(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Give a decoding time to the packets of a movie of one or two frames: x265 leaves theirs unset."""
@@ -196,7 +199,7 @@ class PictureWriter:
         try:
             self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as exc:
-            raise _write_error(exc) from exc
+            raise _write_error(exc, self._info.path) from exc
 
 
 def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -225,10 +228,10 @@ def _sane_rate(rate: Fraction) -> Fraction:
     return rate.limit_denominator(100_000) if 1 <= rate <= 1000 else Fraction(25)
 
 
-def _write_error(exc: Exception) -> RenderError:
+def _write_error(exc: Exception, movie: Path) -> RenderError:
     number = getattr(exc, "errno", None)
     if number == 28:
         return RenderError(
             "the disk is full while writing the picture; make space and run the same command again."
         )
-    return RenderError(f"the picture could not be written ({exc}).")
+    return RenderError(f"the new picture of {movie} could not be written ({plain_reason(exc)}).")

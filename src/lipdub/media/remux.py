@@ -81,7 +81,7 @@ def remux(job: Remux, output: Path, suffix: str) -> None:
     # ffmpeg-python has no notation for an option that is given twice, either.
     repeated = _tags_gone(job) + _attachments(job, attached)
     place = command.index(_file(output))
-    _run([*command[:place], *repeated, *command[place:]])
+    _run([*command[:place], *repeated, *command[place:]], job.info.path)
     _check_finished(output)
 
 
@@ -219,7 +219,7 @@ def _with_input(command: list[str], path: str) -> list[str]:
     return [*command[:place], "-i", path, *command[place:]]
 
 
-def _run(command: Sequence[str]) -> None:
+def _run(command: Sequence[str], movie: Path) -> None:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as exc:
@@ -232,4 +232,4 @@ def _run(command: Sequence[str]) -> None:
             )
         # The first line is the cause, the last one what came of it.
         reason = " … ".join(dict.fromkeys([words[0], words[-1]])) if words else "no reason given"
-        raise RenderError(f"ffmpeg could not put the output together: {reason}")
+        raise RenderError(f"ffmpeg could not put {movie} and its dub together: {reason.rstrip('.')}.")
