@@ -24,7 +24,7 @@ from lipdub.media.encoding import (
     choose_encoding,
 )
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views, pts_of
-from lipdub.media.probe import VideoInfo, plain_reason
+from lipdub.media.probe import VideoInfo, reason_of
 
 __all__ = [
     "ENCODERS",
@@ -77,7 +77,7 @@ class PictureWriter:
         except (av.error.FFmpegError, OSError, ValueError) as exc:
             name = encoding.encoder.name
             raise RenderError(
-                f"{info.path}: {name} cannot write pictures like these ({plain_reason(exc)})."
+                f"{info.path}: {name} cannot write pictures like these ({reason_of(exc)})."
             ) from exc
 
     def write(self, frame: av.VideoFrame) -> None:
@@ -234,4 +234,4 @@ def _write_error(exc: Exception, movie: Path) -> RenderError:
         return RenderError(
             "the disk is full while writing the picture; make space and run the same command again."
         )
-    return RenderError(f"the new picture of {movie} could not be written ({plain_reason(exc)}).")
+    return RenderError(f"the new picture of {movie} could not be written ({reason_of(exc)}).")

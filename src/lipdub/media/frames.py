@@ -126,8 +126,10 @@ def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.Vide
     for frame in frames:
         time = shown_at(frame, info.container)
         frame.pts = expected if time is None else time
-        expected = frame.pts + (frame.duration or usual)
-        yield steady(frame)
+        kept = steady(frame)
+        if kept is not None:
+            expected = frame.pts + (frame.duration or usual)
+            yield kept
 
 
 def _stream(container: av.container.InputContainer, info: VideoInfo) -> av.VideoStream:

@@ -141,9 +141,7 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
         # Without a pattern type, %03d in the name of a picture would mean other files.
         container = av.open(_as_file(path), options={"pattern_type": "none"} | DECODER_BOUND)
     except (av.error.FFmpegError, OSError) as exc:
-        raise MediaError(
-            f"{path} is not a movie or sound file that can be read ({plain_reason(exc)})."
-        ) from exc
+        raise MediaError(f"{path} is not a movie or sound file that can be read ({reason_of(exc)}).") from exc
     try:
         if container.format.name == _TEXT_FORMAT:
             raise MediaError(f"{path} is not a movie or sound file but text.")
@@ -152,7 +150,7 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
                 stream.codec_context.options = dict(DECODER_BOUND)
         yield container
     except av.error.FFmpegError as exc:
-        raise MediaError(f"{path} is damaged and cannot be decoded further ({plain_reason(exc)}).") from exc
+        raise MediaError(f"{path} is damaged and cannot be decoded further ({reason_of(exc)}).") from exc
     finally:
         container.close()
 
@@ -243,7 +241,7 @@ def _check_file(path: Path) -> None:
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty; was the copy interrupted?")
     except (OSError, ValueError) as exc:  # a name that is too long, a folder that may not be entered, …
-        raise MediaError(f"{path} cannot be looked at ({plain_reason(exc)}); check the path.") from exc
+        raise MediaError(f"{path} cannot be looked at ({reason_of(exc)}); check the path.") from exc
 
 
 def _as_file(path: Path) -> str:
@@ -251,7 +249,7 @@ def _as_file(path: Path) -> str:
     return f"file:{path}"
 
 
-def plain_reason(exc: Exception) -> str:
+def reason_of(exc: Exception) -> str:
     """What libav or the operating system says, without numbers and names of functions."""
     strerror = getattr(exc, "strerror", None)
     return str(strerror or exc).lower()

@@ -11,6 +11,9 @@ from lipdub.media.bounds import LONGEST_STILL
 from lipdub.media.planes import pts_of
 from lipdub.media.probe import VideoInfo
 
+MOST_ASTRAY = 50
+"""Frames in succession that are left out because their times are damaged."""
+
 log = logging.getLogger(__name__)
 
 
@@ -25,24 +28,33 @@ class Steady:
         self._info = info
         self._longest = int(LONGEST_STILL / info.time_base)
         self._last: int | None = None
+        self._astray = 0
 
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The next frame, which has a pts.
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame | None:
+        """The next frame, which has a pts; None, with a warning, if its time is hours after the one before.
 
         Raises:
-            MediaError: it is shown hours after the one before it.
+            MediaError: so many have such times that it is not a few that are damaged.
         """
         pts = pts_of(frame)
         if self._last is not None and pts - self._last > self._longest:
-            before, after = (float(self._info.seconds(time)) for time in (self._last, pts))
+            self._leave_out(pts)
+            return None
+        if frame.duration > self._longest:
+            frame.duration = 0  # unknown
+        self._last, self._astray = pts, 0
+        return as_first(frame, self._info)
+
+    def _leave_out(self, pts: int) -> None:
+        assert self._last is not None
+        self._astray += 1
+        before, after = (float(self._info.seconds(time)) for time in (self._last, pts))
+        if self._astray > MOST_ASTRAY:
             raise MediaError(
                 f"{self._info.path} shows nothing from {before:.0f} s to {after:.0f} s: its time stamps are"
                 " damaged; export the movie again."
             )
-        if frame.duration > self._longest:
-            frame.duration = 0  # unknown
-        self._last = pts
-        return as_first(frame, self._info)
+        _tell_astray(self._info.path)
 
 
 def as_first(frame: av.VideoFrame, info: VideoInfo) -> av.VideoFrame:
@@ -59,6 +71,12 @@ def as_first(frame: av.VideoFrame, info: VideoInfo) -> av.VideoFrame:
     fitted = frame.reformat(width=width, height=height, format=info.pix_fmt, threads=1)
     fitted.pts, fitted.time_base, fitted.duration = frame.pts, frame.time_base, frame.duration
     return fitted
+
+
+@lru_cache(maxsize=64)
+def _tell_astray(path: Path) -> None:
+    """Say it once, though a movie is read twice."""
+    log.warning("%s has frames whose time stamps are hours astray; they are left out.", path)
 
 
 @lru_cache(maxsize=64)
