@@ -232,6 +232,12 @@ def shown_at(frame: av.VideoFrame, container: str) -> int | None:
 
 def _check_file(path: Path) -> None:
     try:
+        str(path).encode()
+    except UnicodeEncodeError as exc:
+        raise MediaError(
+            f"{os.fsencode(path)!r} is no name in UTF-8, which ffmpeg needs; rename it."
+        ) from exc
+    try:
         if not path.exists():
             raise MediaError(f"{path}: there is no such file; check the path.")
         if path.is_dir():
