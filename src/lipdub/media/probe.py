@@ -139,7 +139,8 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     _check_file(path)
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
-        container = av.open(_as_file(path), options={"pattern_type": "none"} | DECODER_BOUND)
+        options = {"pattern_type": "none"} | DECODER_BOUND
+        container = av.open(_as_file(path), options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as exc:
         raise MediaError(f"{path} is not a movie or sound file that can be read ({reason_of(exc)}).") from exc
     try:
