@@ -36,7 +36,7 @@ def run(cases: int, seed: int, jobs: int, log: Path | None) -> list[Outcome]:
     asked = list(names(cases, seed))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-files-") as folder:
-        warm_up(Path(folder))
+        warm_up(Path(folder), asked)
         for outcome in run_cases(asked, Path(folder), jobs):
             outcomes.append(outcome)
             if log:
@@ -46,7 +46,9 @@ def run(cases: int, seed: int, jobs: int, log: Path | None) -> list[Outcome]:
                 print(f"{outcome.verdict}: {outcome.what} [{outcome.name}]\n    {outcome.detail}", flush=True)
             if len(outcomes) % 100 == 0:
                 bad = sum(not o.good for o in outcomes)
-                print(f"{len(outcomes)}/{len(asked)}, {bad} wrong, {time.monotonic() - began:.0f} s", flush=True)
+                print(
+                    f"{len(outcomes)}/{len(asked)}, {bad} wrong, {time.monotonic() - began:.0f} s", flush=True
+                )
     return outcomes
 
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tests.support.media import click_file, ffmpeg, movie
 from tests.support.specimens import COUNT, specimen
 
@@ -31,13 +34,17 @@ def png(width: int, height: int, rows: int, depth: int = 8) -> bytes:
 
 def gif(width: int, height: int) -> bytes:
     """A GIF with a large canvas and two frames of one pixel."""
-    frame = b"\x21\xf9\x04\x04\x04\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+    frame = (
+        b"\x21\xf9\x04\x04\x04\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+    )
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6) + frame * 2 + b";"
 
 
 def bmp(width: int, height: int) -> bytes:
     """A BMP without most of its rows."""
-    return struct.pack("<2sIIIIiiHHIIiiII", b"BM", 1000, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(1000)
+    return struct.pack(
+        "<2sIIIIiiHHIIiiII", b"BM", 1000, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0
+    ) + bytes(1000)
 
 
 def tiff(width: int, height: int) -> bytes:
@@ -45,7 +52,9 @@ def tiff(width: int, height: int) -> bytes:
     tags = ((256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
             (278, 4, height), (279, 4, 1000))  # fmt: skip
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
-    return (struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)).ljust(200, b"\0") + bytes(1000)
+    return (struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)).ljust(200, b"\0") + bytes(
+        1000
+    )
 
 
 class _Bits:
@@ -147,7 +156,9 @@ def _growing(folder: Path, path: Path) -> None:
     parts = ((160, 96), "yuvj420p"), ((320, 192), "yuvj420p"), ((160, 96), "yuvj444p"), ((48, 32), "yuvj422p")
     for number, (size, form) in enumerate(parts):
         piece = path.with_name(f"piece{number}.mjpeg")
-        movie(piece, codec="mjpeg", pix_fmt=form, size=size, count=4, format="mjpeg", time_base=Fraction(1, 25))
+        movie(
+            piece, codec="mjpeg", pix_fmt=form, size=size, count=4, format="mjpeg", time_base=Fraction(1, 25)
+        )
         pieces.append(piece.read_bytes())
         piece.unlink()
     raw = path.with_name("all.mjpeg")
@@ -161,11 +172,23 @@ def _far(*pts: int) -> Maker:
     return lambda folder, path: movie(path, pts=[0, 512, 1024, *pts], options={"preset": "ultrafast"})
 
 
-def _wav(channels: int, rate: int, bits: int = 16, frames: int = 4000) -> Maker:
+def _wav_bytes(channels: int, rate: int, data: bytes, bits: int = 16) -> bytes:
+    """A WAV file that says what it is told to say."""
     block = channels * bits // 8
-    head = struct.pack("<IHHIIHH", 16, 1, channels & 0xFFFF, rate, rate * block & 0xFFFFFFFF, block & 0xFFFF, bits)
-    data = bytes(range(256)) * (frames * max(1, block) // 256)
-    return _bytes(lambda: b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + head + b"data" + struct.pack("<I", len(data)) + data)
+    head = struct.pack("<HHIIHH", 1, channels & 0xFFFF, rate, rate * block & 0xFFFFFFFF, block & 0xFFFF, bits)
+    size = struct.pack("<I", len(data))
+    return b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt \x10\0\0\0" + head + b"data" + size + data
+
+
+def wav(path: Path, pcm: NDArray[np.int16], rate: int) -> Path:
+    """Write samples [n, channels] of any number of channels."""
+    path.write_bytes(_wav_bytes(pcm.shape[1], rate, pcm.astype("<i2").tobytes()))
+    return path
+
+
+def _wav(channels: int, rate: int, frames: int = 4000) -> Maker:
+    data = bytes(range(256)) * (frames * max(1, channels * 2) // 256)
+    return _bytes(lambda: _wav_bytes(channels, rate, data))
 
 
 def _gap(seconds: int) -> Maker:
@@ -173,14 +196,27 @@ def _gap(seconds: int) -> Maker:
 
     def make(folder: Path, path: Path) -> None:
         first = specimen("mono.mkv", folder)
-        ffmpeg("-i", f"file:{first}", "-c", "copy", "-bsf:a", f"setts=ts=PTS+gte(N\\,8)*{seconds}/TB_OUT", f"file:{path}")
+        ffmpeg(
+            "-i",
+            f"file:{first}",
+            "-c",
+            "copy",
+            "-bsf:a",
+            f"setts=ts=PTS+gte(N\\,8)*{seconds}/TB_OUT",
+            f"file:{path}",
+        )
 
     return make
 
 
 def _long_picture(folder: Path, path: Path) -> None:
     """A movie of enormous length: every frame is shown for a year."""
-    movie(path, pts=[n * 31_536_000 for n in range(COUNT)], time_base=Fraction(1), options={"preset": "ultrafast"})
+    movie(
+        path,
+        pts=[n * 31_536_000 for n in range(COUNT)],
+        time_base=Fraction(1),
+        options={"preset": "ultrafast"},
+    )
 
 
 MOVIE_BOMBS: Mapping[str, Maker] = {

@@ -11,6 +11,7 @@ The order of what chance chooses from is part of the numbers: add at the end.
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -58,12 +59,11 @@ class Case:
         return tuple(path for path in (self.movie, self.sound, self.plan, self.reference) if path)
 
 
-def prepare(specimens: Path) -> None:
-    """Make every file that cases are made from."""
-    for name in MOVIES | SOUNDS:
-        specimen(name, specimens)
-    for name in MOVIE_BOMBS | SOUND_BOMBS:
-        _bomb(name, specimens)
+def prepare(specimens: Path, names: Iterable[int | str]) -> None:
+    """Make every file that these cases are made from."""
+    for name in names:
+        make_case(name, specimens, folder := specimens / "case")
+        shutil.rmtree(folder)
 
 
 def make_case(name: int | str, specimens: Path, folder: Path) -> Case:
@@ -76,7 +76,9 @@ def make_case(name: int | str, specimens: Path, folder: Path) -> Case:
     sound = specimen("mono.wav", specimens)
     output = folder / "out.mp4"
     if kind == "clean":
-        movie, sound = (movie, specimen(file, specimens)) if file in SOUNDS else (specimen(file, specimens), sound)
+        movie, sound = (
+            (movie, specimen(file, specimens)) if file in SOUNDS else (specimen(file, specimens), sound)
+        )
     elif kind == "movie":
         movie = _bomb(file, specimens)
     elif kind == "sound":
@@ -107,7 +109,9 @@ def _pick(weights: dict[str, int], random: Random) -> str:
 def _by_chance(number: int, specimens: Path, folder: Path) -> Case:
     random = Random(number)
     kind, road, suffix = _pick(KINDS, random), _pick(ROADS, random), _pick(OUTPUTS, random)
-    movie = specimen(random.choice([name for name in MOVIES if kind != "plan" or name not in STILLS]), specimens)
+    movie = specimen(
+        random.choice([name for name in MOVIES if kind != "plan" or name not in STILLS]), specimens
+    )
     sound = specimen(random.choice(list(SOUNDS)), specimens)
     done = [kind]
     if kind == "movie bomb":
@@ -129,7 +133,13 @@ def _by_chance(number: int, specimens: Path, folder: Path) -> Case:
         reference = _copied(specimen(random.choice(sorted(STILLS)), specimens), folder)
         if random.random() < 0.3:
             reference.unlink()
-            reference = _copied(_bomb(random.choice(["zeros.png", "canvas.gif", "rows.bmp", "strip.tiff", "sps_8192.h264"]), specimens), folder)
+            reference = _copied(
+                _bomb(
+                    random.choice(["zeros.png", "canvas.gif", "rows.bmp", "strip.tiff", "sps_8192.h264"]),
+                    specimens,
+                ),
+                folder,
+            )
         else:
             done.append(_damage(reference, b"", random))
         road = random.choice(("sync", "sync", "plan", "preview"))
@@ -138,7 +148,9 @@ def _by_chance(number: int, specimens: Path, folder: Path) -> Case:
         options = {"reference": str(reference)}
     output = folder / ("out.png" if road == "preview" else "out.json" if road == "plan" else f"out{suffix}")
     what = f"{road} {movie.name} + {sound.name} → {output.name}: {', '.join(done)} {options or ''}".strip()
-    return Case(str(number), what, road, folder, paths["movie"], paths["sound"], output, options, plan, reference)
+    return Case(
+        str(number), what, road, folder, paths["movie"], paths["sound"], output, options, plan, reference
+    )
 
 
 def _damage(path: Path, other: Path | bytes, random: Random) -> str:

@@ -29,7 +29,9 @@ def cut_tail(data: bytes, random: Random) -> bytes:
 
 
 def flip_bit(data: bytes, random: Random) -> bytes:
-    return _patched(data, place := random.randrange(len(data)), bytes([data[place] ^ 1 << random.randrange(8)]))
+    return _patched(
+        data, place := random.randrange(len(data)), bytes([data[place] ^ 1 << random.randrange(8)])
+    )
 
 
 def flip_early_bit(data: bytes, random: Random) -> bytes:
@@ -170,7 +172,11 @@ def _ebml(mark: bytes, values: Sequence[bytes] = ()) -> Damage:
             return data
         place = random.choice(places)
         if not values:
-            return _patched(data, place, random.choice((b"\xff", b"\x01\xff\xff\xff\xff\xff\xff\xff", b"\x80", b"\x08\xff")))
+            return _patched(
+                data,
+                place,
+                random.choice((b"\xff", b"\x01\xff\xff\xff\xff\xff\xff\xff", b"\x80", b"\x08\xff")),
+            )
         length = data[place] & 0x7F
         return _patched(data, place + 1, random.choice(values)[-length:].rjust(length, b"\0"))
 
@@ -178,7 +184,9 @@ def _ebml(mark: bytes, values: Sequence[bytes] = ()) -> Damage:
 
 
 _NUMBERS = [value.to_bytes(8, "big") for value in (*HUGE, 2**40, 2**62, 2**63 - 1)]
-_REALS = [struct.pack(">d", value) for value in (0.0, -1.0, 1.0, 1e9, 2.0**31, 1e300, float("inf"), float("nan"))]
+_REALS = [
+    struct.pack(">d", value) for value in (0.0, -1.0, 1.0, 1e9, 2.0**31, 1e300, float("inf"), float("nan"))
+]
 
 MATROSKA: Sequence[Damage] = (
     _ebml(b"\x2a\xd7\xb1", _NUMBERS), _ebml(b"\x2a\xd7\xb1", _NUMBERS),  # TimestampScale
@@ -207,7 +215,9 @@ def ts_times(data: bytes, random: Random) -> bytes:
     places = [p for p in _places(data, b"\0\0\1\xe0") + _places(data, b"\0\0\1\xc0") if p + 14 < len(data)]
     if not places:
         return data
-    return _patched(data, random.choice(places) + 9, bytes([0x21 | random.randrange(8) << 1, *random.randbytes(4)]))
+    return _patched(
+        data, random.choice(places) + 9, bytes([0x21 | random.randrange(8) << 1, *random.randbytes(4)])
+    )
 
 
 def ts_packet(data: bytes, random: Random) -> bytes:

@@ -98,12 +98,12 @@ def run_cases(names: Iterable[int | str], specimens: Path, jobs: int = 1) -> Ite
             time.sleep(0.01)
 
 
-def warm_up(specimens: Path) -> None:
-    """Make the specimens, in a process of its own since encoders leave threads, and import what cases need."""
+def warm_up(specimens: Path, names: Sequence[int | str]) -> None:
+    """Make what these cases need, in a process of its own since encoders leave threads, and import it."""
     specimens.mkdir(parents=True, exist_ok=True)
     pid = os.fork()
     if not pid:
-        _ending(lambda: prepare(specimens))
+        _ending(lambda: prepare(specimens, names))
     if os.waitpid(pid, 0)[1]:
         raise RuntimeError("the specimens could not be made")
     log_mel(np.zeros(1, np.int16))
@@ -141,7 +141,9 @@ def _looked_at(run: _Running) -> Outcome | None:
         if outcome.good and outcome.megabytes > MEGABYTES:
             outcome.verdict, outcome.detail = "memory", f"{outcome.megabytes:.0f} MB"
         return outcome
-    if not run.stopped and now - run.began > SECONDS * min(10, max(1, os.getloadavg()[0] / (os.cpu_count() or 1))):
+    if not run.stopped and now - run.began > SECONDS * min(
+        10, max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+    ):
         run.stopped = "hang"
     if not run.stopped and now - run.looked > 0.5:
         run.looked = now
@@ -185,10 +187,15 @@ def _judged(run: _Running, status: int) -> Outcome:
 
 def _look_for_left_overs(case: Case, outcome: Outcome) -> None:
     allowed = {*case.inputs, _report_path(case), case.folder / "log.txt"}
-    allowed |= {case.output} if outcome.verdict == "ok" else {case.output.with_name(f"{case.output.name}.lipdub")}
+    allowed |= (
+        {case.output} if outcome.verdict == "ok" else {case.output.with_name(f"{case.output.name}.lipdub")}
+    )
     extra = sorted(path.name for path in case.folder.iterdir() if path not in allowed)
     if extra:
-        outcome.verdict, outcome.detail = "left over", f"{', '.join(extra)} ({outcome.verdict}: {outcome.detail})"
+        outcome.verdict, outcome.detail = (
+            "left over",
+            f"{', '.join(extra)} ({outcome.verdict}: {outcome.detail})",
+        )
 
 
 def _report_path(case: Case) -> Path:
@@ -279,9 +286,16 @@ def fitting_plan(case: Case) -> Plan | None:
         info = probe_video(case.movie)
     except LipdubError:
         return None
-    references = (Reference(BOX, picture=str(case.reference)),) if case.reference else (Reference(BOX, pts=info.start),)
+    references = (
+        (Reference(BOX, picture=str(case.reference)),)
+        if case.reference
+        else (Reference(BOX, pts=info.start),)
+    )
     ticks = min(1 / info.time_base, 2**40)
-    rows = [(round(info.start + n * ticks / 25), 0, *BOX, 0 if case.reference else n % 2 - 1, 1.0) for n in range(10)]
+    rows = [
+        (round(info.start + n * ticks / 25), 0, *BOX, 0 if case.reference else n % 2 - 1, 1.0)
+        for n in range(10)
+    ]
     size = info.geometry.width, info.geometry.height
     assert SAME == -1
     return Plan("movie", size, info.time_base, info.origin, references, np.array(rows, EDIT))
@@ -292,14 +306,20 @@ def _sync(case: Case, **more: Any) -> dict[str, Any] | None:
     plan: Any = case.plan or fitting_plan(case)
     if plan is None:
         plan = _any_plan(case)
-    result = sync(case.movie, case.sound, case.output, plan=plan, inpainter=Painter(grey), **case.options, **more)
+    result = sync(
+        case.movie, case.sound, case.output, plan=plan, inpainter=Painter(grey), **case.options, **more
+    )
     if not result.output.exists():
         return {"verdict": "unplayable", "detail": "there is no output"}
     problem, frames = _played(result.output)
     if problem:
         return {"verdict": "unplayable", "detail": problem, "notes": result.notes}
     if frames != result.frames:
-        return {"verdict": "miscounted", "detail": f"{frames} frames, not {result.frames}", "notes": result.notes}
+        return {
+            "verdict": "miscounted",
+            "detail": f"{frames} frames, not {result.frames}",
+            "notes": result.notes,
+        }
     return {"verdict": "ok", "detail": "", "notes": result.notes}
 
 
@@ -373,10 +393,11 @@ ROADS = {"sync": _sync, "preview": _preview, "plan": _plan, "resume": _resume}
 
 
 def main(arguments: Sequence[str]) -> None:
-    specimens = Path(arguments[0])
-    warm_up(specimens)
-    for outcome in run_cases(arguments[1:], specimens, jobs=2):
-        print(json.dumps(asdict(outcome)), flush=True)
+    specimens, names = Path(arguments[0]), arguments[1:]
+    warm_up(specimens, names)
+    for outcome in run_cases(names, specimens, jobs=2):
+        sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
