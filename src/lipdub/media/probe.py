@@ -168,6 +168,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
+        _check_decoder(path, stream)
         check_size(path, stream.width, stream.height)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
@@ -209,6 +210,7 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if not container.streams.audio:
             raise MediaError(f"{path} has no sound stream; give a sound file or a movie with sound.")
         stream = container.streams.audio[0]
+        _check_decoder(path, stream)
         if next(iter(container.decode(stream)), None) is None:
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
@@ -260,6 +262,14 @@ def reason_of(exc: Exception) -> str:
     """What libav or the operating system says, without numbers and names of functions."""
     strerror = getattr(exc, "strerror", None)
     return str(strerror or exc).lower()
+
+
+def _check_decoder(path: Path, stream: av.stream.Stream) -> None:
+    if stream.codec_context is None:
+        what = "a picture" if stream.type == "video" else "sound"
+        raise MediaError(
+            f"{path} holds {what} in a codec that cannot be decoded here, or its header is damaged."
+        )
 
 
 def _is_cover(stream: av.stream.Stream) -> bool:
