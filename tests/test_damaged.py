@@ -1,6 +1,6 @@
 """What the fuzz run (`benchmarks/fuzz.py`) found, case by case, and what its bounds promise.
 
-The cases are made anew from their number or name (see `tests.support.cases`); each went wrong before it was mended.
+The cases are made anew from number or name (see `tests.support.cases`); each went wrong before it was mended.
 """
 
 import json
@@ -31,7 +31,7 @@ FOUND = {
     "movie format_later.ts": ("ok", "are scaled"),  # "-10 edits of the plan are for frames …"
     "movie sps_8192_later.h264": ("ok", "is damaged after 10 frames"),  # ValueError of numpy.pad
     "movie sps_8192.h264": ("refused", "8192×8192 pixels"),  # failed in the encoder, at the end
-    "movie cover.mp4": ("ok", "the cover picture 5 (unknown) cannot be put into .mp4"),  # failed in ffmpeg, at the end
+    "movie cover.mp4": ("ok", "the cover picture 5 (unknown) cannot be"),  # failed in ffmpeg, at the end
     "movie day_later.mp4": ("ok", "hours astray"),  # a day of silence was encoded
     "movie years.mov": ("ok", "hours astray"),  # failed in the muxer, at the end
     "movie line.png": ("refused", "cannot be decoded"),  # failed in the encoder, in several words of C
@@ -54,7 +54,12 @@ def outcomes(folder: Path, *cases: str) -> dict[str, dict]:
     command = [sys.executable, "-m", "tests.support.fuzzing", str(folder), *cases]
     paths = os.pathsep.join([str(ROOT), *sys.path])
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": paths},
     )
     assert done.returncode == 0, done.stderr
     return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}

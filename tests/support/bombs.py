@@ -49,8 +49,8 @@ def bmp(width: int, height: int) -> bytes:
 
 def tiff(width: int, height: int) -> bytes:
     """A grey TIFF of one strip that is not all there."""
-    tags = ((256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200), (277, 3, 1),
-            (278, 4, height), (279, 4, 1000))  # fmt: skip
+    tags = ((256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 200),
+            (277, 3, 1), (278, 4, height), (279, 4, 1000))  # fmt: skip
     entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
     return (struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)).ljust(200, b"\0") + bytes(
         1000
@@ -92,7 +92,7 @@ def sps(width: int, height: int) -> bytes:
 
 
 def _large_sps(size: int, suffix: str) -> Maker:
-    """H.264 whose parameter set says a size that the pictures do not have, from the beginning or in the middle."""
+    """H.264 whose parameter set says a size that its pictures do not have, at once or in the middle."""
 
     def make(folder: Path, path: Path) -> None:
         raw = specimen("h264.h264", folder).read_bytes()
@@ -219,6 +219,10 @@ def _long_picture(folder: Path, path: Path) -> None:
     )
 
 
+_MPEG2 = _clip(codec="mpeg2video", size=(98, 50), time_base=Fraction(1, 25), options={})
+_STEREO_MP3 = _raw_sound("libmp3lame", channels=2)
+_STEREO_FLAC = _raw_sound("flac", channels=2, rate=16_000)
+
 MOVIE_BOMBS: Mapping[str, Maker] = {
     "zeros.png": _bytes(lambda: png(60_000, 60_000, 60_000, 1)),
     "short_of_rows.png": _bytes(lambda: png(60_000, 60_000, 4)),
@@ -237,7 +241,7 @@ MOVIE_BOMBS: Mapping[str, Maker] = {
     "cover.mp4": _cover,
     "larger_later.ts": _joined(_clip(), _clip(size=(320, 192)), suffix=".ts"),
     "smaller_later.ts": _joined(_clip(size=(320, 192)), _clip(), suffix=".ts"),
-    "odd_later.ts": _joined(_clip(), _clip(codec="mpeg2video", size=(98, 50), time_base=Fraction(1, 25), options={}), suffix=".ts"),
+    "odd_later.ts": _joined(_clip(), _MPEG2, suffix=".ts"),
     "format_later.ts": _joined(_clip(), _clip(pix_fmt="yuv422p10le"), suffix=".ts"),
     "sound_later.ts": _joined(_with_sound(1, 48_000), _with_sound(2, 44_100), suffix=".ts"),
     "growing.mkv": _growing,
@@ -261,10 +265,10 @@ SOUND_BOMBS: Mapping[str, Maker] = {
     "more_channels.aac": _joined(_raw_sound("aac"), _raw_sound("aac", channels=2), suffix=".aac"),
     "fewer_channels.aac": _joined(_raw_sound("aac", layout="5.1"), _raw_sound("aac"), suffix=".aac"),
     "other_rate.aac": _joined(_raw_sound("aac"), _raw_sound("aac", rate=16_000), suffix=".aac"),
-    "more_channels.mp3": _joined(_raw_sound("libmp3lame"), _raw_sound("libmp3lame", channels=2), suffix=".mp3"),
+    "more_channels.mp3": _joined(_raw_sound("libmp3lame"), _STEREO_MP3, suffix=".mp3"),
     "fewer_channels.ac3": _joined(_raw_sound("ac3", layout="5.1"), _raw_sound("ac3"), suffix=".ac3"),
     "chained.ogg": _joined(_raw_sound("libopus"), _raw_sound("libopus", channels=2), suffix=".ogg"),
-    "flac_twice.flac": _joined(_raw_sound("flac"), _raw_sound("flac", channels=2, rate=16_000), suffix=".flac"),
+    "flac_twice.flac": _joined(_raw_sound("flac"), _STEREO_FLAC, suffix=".flac"),
     "sound_later.ts": MOVIE_BOMBS["sound_later.ts"],
     "hours_later.mkv": _gap(5 * 3600),
     "years_later.mkv": _gap(3 * 31_536_000),

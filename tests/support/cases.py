@@ -183,17 +183,18 @@ def _damaged_plan(path: Path, movie: Path, random: Random) -> str:
         data, what = damaged(text.encode(), "", random)
         path.write_bytes(data)
         return what
-    numbers = [match for match in re.finditer(r"-?\d+(\.\d+)?", text)]
+    numbers = list(re.finditer(r"-?\d+(\.\d+)?", text))
     for _ in range(random.choice((1, 1, 3))):
         match = random.choice(numbers)
         new = random.choice(_PLAN_VALUES)
         text = text[: match.start()] + new.ljust(len(match[0])) + text[match.end() :]
-        numbers = [match for match in re.finditer(r"-?\d+(\.\d+)?", text)]
+        numbers = list(re.finditer(r"-?\d+(\.\d+)?", text))
     path.write_text(text, encoding="utf-8")
     return "a value of the plan"
 
 
 _PLAN_VALUES = (
-    *map(str, HUGE), "-1", "1e308", "-1e308", "1e999", "NaN", "Infinity", "null", "true", '"x"', "[]", "{}", "[" * 5000,
-    "9" * 5000, "0.5", "1e-300", str(2**62), str(-(2**62)), str(2**63), '"\\ud800"', '"../../x"', "1e6", "999999.9",
+    *map(str, HUGE), "-1", "1e308", "-1e308", "1e999", "NaN", "Infinity", "null", "true", '"x"', "[]", "{}",
+    "[" * 5000, "9" * 5000, "0.5", "1e-300", str(2**62), str(-(2**62)), str(2**63), '"\\ud800"',
+    '"../../x"', "1e6", "999999.9",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Damage done to files: by chance, and to the very fields of their headers that say how large they are.
 
-Every function takes the bytes of a file and a `random.Random`, and gives other bytes; the same numbers give the
-same damage. A function that finds nothing to damage gives the bytes back as they were.
+Every function takes the bytes of a file and a `random.Random`, and gives other bytes; the same numbers give
+the same damage. A function that finds nothing to damage gives the bytes back as they were.
 """
 
 import struct
@@ -85,8 +85,8 @@ def random_prefix(data: bytes, random: Random) -> bytes:
 
 
 BY_CHANCE: Sequence[Damage] = (
-    truncate, cut_tail, flip_bit, flip_early_bit, flip_bits, zero_block, zero_rest, repeat_block, remove_block,
-    swap_blocks, random_block, random_all, random_prefix,
+    truncate, cut_tail, flip_bit, flip_early_bit, flip_bits, zero_block, zero_rest, repeat_block,
+    remove_block, swap_blocks, random_block, random_all, random_prefix,
 )  # fmt: skip
 
 
@@ -122,8 +122,8 @@ def _at(mark: bytes, offset: int, length: int, values: Sequence[int], order: str
 
 
 # ISO/IEC 14496-12; offsets are from the end of the box's name and hold for version 0.
-_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"stts", b"stsz", b"stco", b"stsc", b"mdat", b"ctts",
-          b"ftyp", b"elst", b"avcC", b"esds", b"moof", b"traf", b"trun", b"mvhd")  # fmt: skip
+_BOXES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"stts", b"stsz", b"stco", b"stsc", b"mdat",
+          b"ctts", b"ftyp", b"elst", b"avcC", b"esds", b"moof", b"traf", b"trun", b"mvhd")  # fmt: skip
 
 
 def box_size(data: bytes, random: Random) -> bytes:
@@ -146,24 +146,24 @@ def turned(data: bytes, random: Random) -> bytes:
     return _at(b"tkhd", 40 + 4 * random.randrange(9), 4, (*HUGE, 0x0000B504, 0xFFFF4AFC))(data, random)
 
 
+# Sizes of boxes; then the fields of mvhd, mdhd (time scale, duration), tkhd (duration, width, height), the
+# sample tables, the edit list, the sample descriptions (size; channels, bits, rate), and of fragments.
 MP4: Sequence[Damage] = (
-    box_size, box_size, box_gone, boxes_nested, turned,
-    _at(b"mvhd", 12, 4, HUGE), _at(b"mvhd", 16, 4, HUGE),  # time scale, duration
-    _at(b"mdhd", 12, 4, HUGE), _at(b"mdhd", 16, 4, HUGE),
-    _at(b"tkhd", 20, 4, HUGE), _at(b"tkhd", 76, 4, HUGE), _at(b"tkhd", 80, 4, HUGE),  # duration, width, height
-    _at(b"stts", 4, 4, HUGE), _at(b"stts", 8, 4, HUGE), _at(b"stts", 12, 4, HUGE),
-    _at(b"ctts", 4, 4, HUGE), _at(b"ctts", 12, 4, HUGE),
-    _at(b"stsz", 4, 4, HUGE), _at(b"stsz", 8, 4, HUGE), _at(b"stsz", 12, 4, HUGE),
-    _at(b"stsc", 4, 4, HUGE), _at(b"stsc", 12, 4, HUGE), _at(b"stco", 4, 4, HUGE), _at(b"stco", 8, 4, HUGE),
-    _at(b"elst", 8, 4, HUGE), _at(b"elst", 12, 4, HUGE), _at(b"elst", 4, 4, HUGE),
-    _at(b"avc1", 24, 2, HUGE), _at(b"avc1", 26, 2, HUGE), _at(b"hvc1", 24, 2, HUGE), _at(b"vp09", 24, 2, HUGE),
-    _at(b"mp4a", 16, 2, HUGE), _at(b"mp4a", 18, 2, HUGE), _at(b"mp4a", 24, 2, HUGE),  # channels, bits, rate
-    _at(b"trun", 4, 4, HUGE), _at(b"tfdt", 4, 4, HUGE), _at(b"tfhd", 8, 4, HUGE), _at(b"trex", 8, 4, HUGE),
+    box_size, box_size, box_gone, boxes_nested, turned, _at(b"mvhd", 12, 4, HUGE), _at(b"mvhd", 16, 4, HUGE),
+    _at(b"mdhd", 12, 4, HUGE), _at(b"mdhd", 16, 4, HUGE), _at(b"tkhd", 20, 4, HUGE),
+    _at(b"tkhd", 76, 4, HUGE), _at(b"tkhd", 80, 4, HUGE), _at(b"stts", 4, 4, HUGE), _at(b"stts", 8, 4, HUGE),
+    _at(b"stts", 12, 4, HUGE), _at(b"ctts", 4, 4, HUGE), _at(b"ctts", 12, 4, HUGE), _at(b"stsz", 4, 4, HUGE),
+    _at(b"stsz", 8, 4, HUGE), _at(b"stsz", 12, 4, HUGE), _at(b"stsc", 4, 4, HUGE), _at(b"stsc", 12, 4, HUGE),
+    _at(b"stco", 4, 4, HUGE), _at(b"stco", 8, 4, HUGE), _at(b"elst", 8, 4, HUGE), _at(b"elst", 12, 4, HUGE),
+    _at(b"elst", 4, 4, HUGE), _at(b"avc1", 24, 2, HUGE), _at(b"avc1", 26, 2, HUGE),
+    _at(b"hvc1", 24, 2, HUGE), _at(b"vp09", 24, 2, HUGE), _at(b"mp4a", 16, 2, HUGE),
+    _at(b"mp4a", 18, 2, HUGE), _at(b"mp4a", 24, 2, HUGE), _at(b"trun", 4, 4, HUGE), _at(b"tfdt", 4, 4, HUGE),
+    _at(b"tfhd", 8, 4, HUGE), _at(b"trex", 8, 4, HUGE),
 )  # fmt: skip
 
 
 def _ebml(mark: bytes, values: Sequence[bytes] = ()) -> Damage:
-    """Overwrite what is in an element of Matroska (RFC 9559) that has a size of one byte, or, without values, the size."""
+    """Overwrite what is in a short element of Matroska (RFC 9559) or, without values, its size."""
 
     def damage(data: bytes, random: Random) -> bytes:
         places = [p + len(mark) for p in _places(data, mark) if p + len(mark) < len(data)]
@@ -188,25 +188,29 @@ _REALS = [
     struct.pack(">d", value) for value in (0.0, -1.0, 1.0, 1e9, 2.0**31, 1e300, float("inf"), float("nan"))
 ]
 
+# TimestampScale, Duration, DefaultDuration, size in pixels, channels, rate, bits, the cluster's time, …
 MATROSKA: Sequence[Damage] = (
-    _ebml(b"\x2a\xd7\xb1", _NUMBERS), _ebml(b"\x2a\xd7\xb1", _NUMBERS),  # TimestampScale
-    _ebml(b"\x44\x89", _REALS), _ebml(b"\x23\xe3\x83", _NUMBERS),  # Duration, DefaultDuration
-    _ebml(b"\xb0", _NUMBERS), _ebml(b"\xba", _NUMBERS), _ebml(b"\x54\xb0", _NUMBERS), _ebml(b"\x54\xba", _NUMBERS),
-    _ebml(b"\x9f", _NUMBERS), _ebml(b"\xb5", _REALS), _ebml(b"\x62\x64", _NUMBERS),  # channels, rate, bits
-    _ebml(b"\xe7", _NUMBERS), _ebml(b"\xe7", _NUMBERS),  # the cluster's time
-    _ebml(b"\x56\xaa", _NUMBERS), _ebml(b"\x56\xbb", _NUMBERS), _ebml(b"\xa3"), _ebml(b"\xae"), _ebml(b"\x1f\x43\xb6\x75"),
-    _ebml(b"\x16\x54\xae\x6b"), _ebml(b"\x63\xa2"),
+    _ebml(b"\x2a\xd7\xb1", _NUMBERS), _ebml(b"\x2a\xd7\xb1", _NUMBERS), _ebml(b"\x44\x89", _REALS),
+    _ebml(b"\x23\xe3\x83", _NUMBERS), _ebml(b"\xb0", _NUMBERS), _ebml(b"\xba", _NUMBERS),
+    _ebml(b"\x54\xb0", _NUMBERS), _ebml(b"\x54\xba", _NUMBERS), _ebml(b"\x9f", _NUMBERS),
+    _ebml(b"\xb5", _REALS), _ebml(b"\x62\x64", _NUMBERS), _ebml(b"\xe7", _NUMBERS), _ebml(b"\xe7", _NUMBERS),
+    _ebml(b"\x56\xaa", _NUMBERS), _ebml(b"\x56\xbb", _NUMBERS), _ebml(b"\xa3"), _ebml(b"\xae"),
+    _ebml(b"\x1f\x43\xb6\x75"), _ebml(b"\x16\x54\xae\x6b"), _ebml(b"\x63\xa2"),
 )  # fmt: skip
 
 RIFF: Sequence[Damage] = (
-    _at(b"RIFF", 0, 4, HUGE, "little"), _at(b"LIST", 0, 4, HUGE, "little"), _at(b"data", 0, 4, HUGE, "little"),
-    _at(b"fmt ", 4, 2, HUGE, "little"), _at(b"fmt ", 6, 2, HUGE, "little"), _at(b"fmt ", 8, 4, HUGE, "little"),
-    _at(b"fmt ", 12, 4, HUGE, "little"), _at(b"fmt ", 16, 2, HUGE, "little"), _at(b"fmt ", 18, 2, HUGE, "little"),
-    _at(b"avih", 4, 4, HUGE, "little"), _at(b"avih", 20, 4, HUGE, "little"), _at(b"avih", 36, 4, HUGE, "little"),
-    _at(b"strh", 24, 4, HUGE, "little"), _at(b"strh", 28, 4, HUGE, "little"), _at(b"strh", 32, 4, HUGE, "little"),
-    _at(b"strh", 36, 4, HUGE, "little"), _at(b"strf", 8, 4, HUGE, "little"), _at(b"strf", 12, 4, HUGE, "little"),
-    _at(b"strf", 18, 2, HUGE, "little"), _at(b"idx1", 0, 4, HUGE, "little"), _at(b"VP8X", 8, 3, HUGE, "little"),
-    _at(b"ANMF", 4, 3, HUGE, "little"), _at(b"VP8 ", 10, 2, HUGE, "little"),
+    _at(b"RIFF", 0, 4, HUGE, "little"), _at(b"LIST", 0, 4, HUGE, "little"),
+    _at(b"data", 0, 4, HUGE, "little"), _at(b"fmt ", 4, 2, HUGE, "little"),
+    _at(b"fmt ", 6, 2, HUGE, "little"), _at(b"fmt ", 8, 4, HUGE, "little"),
+    _at(b"fmt ", 12, 4, HUGE, "little"), _at(b"fmt ", 16, 2, HUGE, "little"),
+    _at(b"fmt ", 18, 2, HUGE, "little"), _at(b"avih", 4, 4, HUGE, "little"),
+    _at(b"avih", 20, 4, HUGE, "little"), _at(b"avih", 36, 4, HUGE, "little"),
+    _at(b"strh", 24, 4, HUGE, "little"), _at(b"strh", 28, 4, HUGE, "little"),
+    _at(b"strh", 32, 4, HUGE, "little"), _at(b"strh", 36, 4, HUGE, "little"),
+    _at(b"strf", 8, 4, HUGE, "little"), _at(b"strf", 12, 4, HUGE, "little"),
+    _at(b"strf", 18, 2, HUGE, "little"), _at(b"idx1", 0, 4, HUGE, "little"),
+    _at(b"VP8X", 8, 3, HUGE, "little"), _at(b"ANMF", 4, 3, HUGE, "little"),
+    _at(b"VP8 ", 10, 2, HUGE, "little"),
 )  # fmt: skip
 
 
@@ -240,11 +244,12 @@ def png_head(data: bytes, random: Random) -> bytes:
 
 PICTURES: Sequence[Damage] = (
     _at(b"BM", 0, 4, HUGE, "little"), _at(b"BM", 8, 4, HUGE, "little"), _at(b"BM", 16, 4, HUGE, "little"),
-    _at(b"BM", 20, 4, HUGE, "little"), _at(b"BM", 26, 2, HUGE, "little"),
-    _at(b"\xff\xc0", 3, 2, HUGE), _at(b"\xff\xc0", 5, 2, HUGE), _at(b"\xff\xc0", 0, 2, HUGE), _at(b"\xff\xc0", 7, 1, HUGE),
-    _at(b"GIF89a", 0, 2, HUGE, "little"), _at(b"GIF89a", 2, 2, HUGE, "little"), _at(b"\x2c\0\0\0\0", 0, 2, HUGE, "little"),
-    _at(b"\0\1\4\0\1\0\0\0", 0, 4, HUGE, "little"), _at(b"\1\1\4\0\1\0\0\0", 0, 4, HUGE, "little"),
-    _at(b"\0\1\3\0\1\0\0\0", 0, 4, HUGE, "little"), _at(b"\1\1\3\0\1\0\0\0", 0, 4, HUGE, "little"),
+    _at(b"BM", 20, 4, HUGE, "little"), _at(b"BM", 26, 2, HUGE, "little"), _at(b"\xff\xc0", 3, 2, HUGE),
+    _at(b"\xff\xc0", 5, 2, HUGE), _at(b"\xff\xc0", 0, 2, HUGE), _at(b"\xff\xc0", 7, 1, HUGE),
+    _at(b"GIF89a", 0, 2, HUGE, "little"), _at(b"GIF89a", 2, 2, HUGE, "little"),
+    _at(b"\x2c\0\0\0\0", 0, 2, HUGE, "little"), _at(b"\0\1\4\0\1\0\0\0", 0, 4, HUGE, "little"),
+    _at(b"\1\1\4\0\1\0\0\0", 0, 4, HUGE, "little"), _at(b"\0\1\3\0\1\0\0\0", 0, 4, HUGE, "little"),
+    _at(b"\1\1\3\0\1\0\0\0", 0, 4, HUGE, "little"),
 )  # fmt: skip
 
 BY_KIND = {

@@ -1,7 +1,7 @@
-"""Do what cases say, each in a process of its own with bounds on time, memory and disk, and judge what came of it.
+"""Do what cases say, each in a process of its own with bounds on time, memory and disk, and judge the result.
 
-``python -m tests.support.fuzzing SPECIMENS CASE…`` prints one line of JSON for each case; it is a program of its own
-since it forks, which a process with threads should not.
+``python -m tests.support.fuzzing SPECIMENS CASE…`` prints one line of JSON for each case; it is a program of
+its own since it forks, which a process with threads should not.
 """
 
 import contextlib
@@ -11,8 +11,8 @@ import logging
 import os
 import re
 import resource
-import signal
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -38,7 +38,7 @@ from tests.support.cases import Case, make_case, prepare
 from tests.support.jobs import BOX, SHARED, Painter, grey
 
 SECONDS = 20
-"""Of a processor, for each process of a case, and by the clock where the machine is not shared with others."""
+"""Of a processor, for each process of a case, and by the clock where nobody else uses the machine."""
 MEGABYTES = 4096
 """Of address space beyond what the libraries take, and of resident memory."""
 DISK_MEGABYTES = 400
@@ -51,8 +51,8 @@ class Outcome:
 
     Attributes:
         name, what: of the case.
-        verdict: ``ok``, ``refused``, or what was wrong: ``traceback``, ``hang``, ``signal``, ``memory``, ``disk``,
-            ``unplayable``, ``left over``, ``message``, ``warning``, ``miscounted``.
+        verdict: ``ok``, ``refused``, or what was wrong: ``traceback``, ``hang``, ``signal``, ``memory``,
+            ``disk``, ``unplayable``, ``left over``, ``message``, ``warning``, ``miscounted``.
         detail: the sentence of a refusal; what was wrong.
         seconds, megabytes: time and peak memory, that of ffmpeg included.
     """
@@ -281,7 +281,7 @@ def _refused(case: Case, exc: LipdubError) -> dict[str, Any]:
 
 
 def fitting_plan(case: Case) -> Plan | None:
-    """A plan that changes every frame of the movie as it was before it was damaged; None if it cannot be opened."""
+    """A plan that changes every frame of the undamaged movie; None if the damaged one cannot be opened."""
     try:
         info = probe_video(case.movie)
     except LipdubError:
