@@ -23,6 +23,9 @@ _STALE_TAGS = ("encoder", "BPS", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP", "
 MOVIE = 2
 """Number of the movie among ffmpeg's inputs, after the picture and the dub."""
 
+SHORTEST = Fraction(1, 1000)
+"""Seconds of picture below which there is no room for sound."""
+
 FORMATS = {
     ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
     ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
@@ -64,10 +67,16 @@ def remux(job: Remux, output: Path, suffix: str) -> None:
         suffix: of the name the user asked for.
 
     Raises:
+        MediaError: by its time stamps, the picture is over at once.
         RenderError: ffmpeg failed; the sentence carries its last words. Or it did not fail, but picture or
             sound is missing.
     """
     suffix = suffix.lower()
+    if job.length < SHORTEST:
+        raise MediaError(
+            f"{job.info.path} lasts {float(job.length):.2g} s by its time stamps: they are damaged; export it"
+            " again."
+        )
     attached = [c for c in job.carried if c.codec == ATTACH]
     job = replace(job, carried=tuple(c for c in job.carried if c.codec != ATTACH))
     picture = ffmpeg.input(_file(job.picture), **_rotation(job.info), **_from_zero(job.info.origin))
@@ -82,7 +91,7 @@ def remux(job: Remux, output: Path, suffix: str) -> None:
     repeated = _tags_gone(job) + _attachments(job, attached)
     place = command.index(_file(output))
     _run([*command[:place], *repeated, *command[place:]], job.info.path)
-    _check_finished(output)
+    _check_finished(output, job.info.path)
 
 
 def _file(path: Path) -> str:
@@ -196,7 +205,7 @@ def _attachments(job: Remux, covers: Sequence[Carried]) -> list[str]:
     return words
 
 
-def _check_finished(output: Path) -> None:
+def _check_finished(output: Path, movie: Path) -> None:
     """ffmpeg leaves out streams without packets, and does not fail; read the first packet of each."""
     try:
         with opened(output) as container:
@@ -210,7 +219,9 @@ def _check_finished(output: Path) -> None:
     except MediaError as exc:
         raise RenderError(f"ffmpeg wrote a file that cannot be read: {exc}") from exc
     if missing:
-        raise RenderError("ffmpeg put the output together without picture or sound; please report this.")
+        raise RenderError(
+            f"ffmpeg put {movie} and its dub together without picture or sound; please report this."
+        )
 
 
 def _with_input(command: list[str], path: str) -> list[str]:
