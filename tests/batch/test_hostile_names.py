@@ -20,10 +20,10 @@ from lipdub.options import SyncOptions
 from tests.support.jobs import Painter, grey, plan_by_hand
 
 NAMES = (
-    "-y", "--overwrite", "%03d", "a%sb%n", "concat:a|b", "pipe:0", "file:x", "data:,x", "fd:0", "http:x", "a|b",
-    "*", "?", "[0-9]", "'single'", '"double"', "a,b;c", "$(touch made)", "`touch made`",
-    "; touch made #", "a\nb", "a\r\nb", "a\tb", "\x1b[31mred", "\x7f", " spaces ", "~", "~root", "con", "a\\b", "日本 ütf",
-    "e\u0301", "\u202emp4.x", "👄", "x" * 251,
+    "-y", "--overwrite", "%03d", "a%sb%n", "concat:a|b", "pipe:0", "file:x", "data:,x", "fd:0", "http:x",
+    "a|b", "*", "?", "[0-9]", "'single'", '"double"', "a,b;c", "$(touch made)", "`touch made`",
+    "; touch made #", "a\nb", "a\r\nb", "a\tb", "\x1b[31mred", "\x7f", " spaces ", "~", "~root", "con",
+    "a\\b", "日本 ütf", "e\u0301", "\u202emp4.x", "👄", "x" * 251,
 )  # fmt: skip
 """Stems that a shell, ffmpeg, a format string, a terminal or a spreadsheet might take for something else."""
 
