@@ -46,6 +46,8 @@ FOUND = {
     "443": ("ok", "hours astray"),
     "726": ("refused", "a codec that cannot be decoded"),  # AttributeError
     "938": ("refused", "by its time stamps"),  # "please report this"
+    "1231": ("refused", "are the most of a side"),  # failed in the encoder, at the end
+    "1608": ("refused", "more memory than there is"),  # "cannot allocate memory"
     "555": ("ok", ""),  # UnicodeDecodeError: tags that are not UTF-8
 }  # fmt: skip
 """Case: what becomes of it now, and words that are said; what became of it before is in the remark."""
@@ -110,6 +112,9 @@ def test_the_largest_picture_is_8k_and_no_larger():
     assert MAX_PIXELS == 8192 * 4352
     with pytest.raises(MediaError, match=r"a\.mov has pictures of 8193×4352 pixels"):
         check_size(Path("a.mov"), 8193, 4352)
+    check_size(Path("a.gif"), 16_384, 2)
+    with pytest.raises(MediaError, match=r"a\.gif has pictures of 2×16385 pixels, and 16,384"):
+        check_size(Path("a.gif"), 2, 16_385)
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(0, 1), (1, 1), (2**31 - 1, 2), (48_000, 0), (48_000, 255)])

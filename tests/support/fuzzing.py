@@ -272,11 +272,9 @@ def _refused(case: Case, exc: LipdubError) -> dict[str, Any]:
         wrong.append(f"exit code {exc.exit_code}")
     if case.output.exists():
         wrong.append("an output all the same")
-    if "allocate memory" in text:
-        wrong.append("memory ran out")
     if resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime >= SECONDS:
         return {"verdict": "hang", "detail": f"ffmpeg went over the bound: {text}"}
-    verdict = "memory" if wrong == ["memory ran out"] else "message" if wrong else "refused"
+    verdict = "message" if wrong else "refused"
     return {"verdict": verdict, "detail": f"{', '.join(wrong)}: {text}" if wrong else text}
 
 

@@ -17,6 +17,9 @@ LONGEST_STILL = 3600
 MAX_PIXELS = 35_651_584
 """Pixels of the largest picture that H.264 and HEVC (level 6.2) and AV1 (level 6) know: 8192×4352."""
 
+MAX_SIDE = 16_384
+"""Pixels of the longest side that the encoders of H.264, HEVC and AV1 take."""
+
 DECODER_BOUND = {"max_pixels": str(MAX_PIXELS)}
 """Options with which libavcodec refuses larger pictures before it asks for memory."""
 
@@ -30,8 +33,13 @@ def check_size(path: Path, width: int, height: int) -> None:
     """Refuse pictures that are too large.
 
     Raises:
-        MediaError: there are more than `MAX_PIXELS`.
+        MediaError: there are more than `MAX_PIXELS`, or a side has more than `MAX_SIDE`.
     """
+    if max(width, height) > MAX_SIDE:
+        raise MediaError(
+            f"{path} has pictures of {width}×{height} pixels, and {MAX_SIDE:,} are the most of a side that can"
+            " be dubbed; make it smaller first."
+        )
     if width * height > MAX_PIXELS:
         raise MediaError(
             f"{path} has pictures of {width}×{height} pixels, more than the {MAX_PIXELS:,} (8192×4352) that"

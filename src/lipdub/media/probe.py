@@ -260,6 +260,8 @@ def _as_file(path: Path) -> str:
 
 def reason_of(exc: Exception) -> str:
     """What libav or the operating system says, without numbers and names of functions."""
+    if isinstance(exc, MemoryError):  # what libav says of tables that no file has room for
+        return "its header asks for more memory than there is"
     strerror = getattr(exc, "strerror", None)
     return str(strerror or exc).lower()
 
