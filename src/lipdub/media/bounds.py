@@ -12,7 +12,7 @@ SLOWEST, FASTEST = Fraction(1, 3600), Fraction(100_000)
 """Frames a second that are believed: from a slide an hour to high-speed cameras."""
 
 LONGEST_STILL = 3600
-"""Seconds for which a movie may show one frame, or none at its beginning; more is a damaged time stamp."""
+"""Seconds for which a movie may show one frame, or none at its start; more is a damaged time stamp."""
 
 MAX_PIXELS = 35_651_584
 """Pixels of the largest picture that H.264 and HEVC (level 6.2) and AV1 (level 6) know: 8192×4352."""
@@ -37,8 +37,8 @@ def check_size(path: Path, width: int, height: int) -> None:
     """
     if max(width, height) > MAX_SIDE:
         raise MediaError(
-            f"{path} has pictures of {width}×{height} pixels, and {MAX_SIDE:,} are the most of a side that can"
-            " be dubbed; make it smaller first."
+            f"{path} has pictures of {width}×{height} pixels, and {MAX_SIDE:,} are the most of a side that"
+            " can be dubbed; make it smaller first."
         )
     if width * height > MAX_PIXELS:
         raise MediaError(

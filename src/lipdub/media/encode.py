@@ -14,6 +14,7 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from lipdub.errors import RenderError
+from lipdub.media.bounds import LONGEST_STILL
 from lipdub.media.colour import BT709, LIMITED_RANGE
 from lipdub.media.encoding import (
     ENCODER_THREADS,
@@ -39,8 +40,8 @@ __all__ = [
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes errors only; it has no option for that
 
-LONGEST_DELAY = 60
-"""Seconds from the decoding to the showing of a frame that no encoder reaches."""
+LONGEST_DELAY = 16 * LONGEST_STILL
+"""Seconds from the decoding to the showing of a frame that no encoder reaches: it holds back 16 at most."""
 
 
 class PictureWriter:
