@@ -15,13 +15,15 @@ import cv2
 import numpy as np
 import pytest
 
+from lipdub import sync
 from lipdub.errors import MediaError
 from lipdub.media.bounds import MAX_CHANNELS, MAX_PIXELS, believed_rate, check_size, check_sound, check_start
 from lipdub.media.frames import read_frames
 from lipdub.media.probe import probe_audio, probe_video
 from lipdub.media.sound import decode_for_network
 from tests.support import bombs
-from tests.support.media import clicks, movie, write_sound
+from tests.support.jobs import Painter, grey, plan_by_hand
+from tests.support.media import clicks, frame_times, movie, write_sound
 
 ROOT = Path(__file__).parents[1]
 
@@ -195,3 +197,18 @@ def test_tags_in_latin_1_do_not_matter(tmp_path: Path):
     assert b"ENCODER" in data
     path.write_bytes(data.replace(b"Lavf", b"L\xe9\xe8f"))
     assert probe_video(path).geometry.width == 160
+
+
+def test_slides_that_are_shown_for_minutes_keep_their_times(tmp_path: Path):
+    pts = [0, 512, 12_800 * 90, 12_800 * 180, 12_800 * 180 + 512, 12_800 * 180 + 1024]
+    slides = movie(tmp_path / "slides.mp4", pts=pts, noise=False)
+    sound = write_sound(tmp_path / "dub.wav", clicks((0.2,), 0.4))
+    result = sync(
+        slides,
+        sound,
+        tmp_path / "out.mp4",
+        plan=plan_by_hand(slides),
+        inpainter=Painter(grey),
+        length="video",
+    )
+    assert frame_times(result.output) == frame_times(slides) == [Fraction(time, 12_800) for time in pts]
