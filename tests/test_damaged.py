@@ -36,7 +36,7 @@ FOUND = {
     "movie cover.mp4": ("ok", "the cover picture 5 (unknown) cannot be"),  # failed in ffmpeg, at the end
     "movie day_later.mp4": ("ok", "hours astray"),  # a day of silence was encoded
     "movie years.mov": ("ok", "hours astray"),  # failed in the muxer, at the end
-    "movie line.png": ("refused", "cannot be decoded"),  # failed in the encoder, in several words of C
+    "movie line.png": ("refused", "are the most of a side"),  # failed in the encoder, in several words of C
     "sound channels_40.wav": ("refused", "Unsupported channel layout"),  # a segmentation fault
     "sound rate_100.wav": ("refused", "100 samples a second"),  # an hour of it
     "sound flac_twice.flac": ("ok", ""),  # ValueError of the resampler
