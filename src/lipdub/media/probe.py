@@ -176,7 +176,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         rate = STILL_RATE if still else believed_rate(stream.average_rate, stream.guessed_rate)
         duration = None if still else _duration(container, stream)
         origin = _origin(container)
-        start = 0 if still else shown_at(frame, container.format.name) or 0
+        shown = shown_at(frame, container.format.name)
+        start = 0 if still else round(origin / time_base) if shown is None else shown
         check_start(path, start * time_base - origin)
         return VideoInfo(
             path=path,
