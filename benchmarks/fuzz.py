@@ -51,6 +51,7 @@ FOUND = (
     ("1060, 819, 1315", "a frame shown for more than a minute broke the decoding times after it: the muxer refused", "the bound is 16 frames of an hour"),
     ("938, 886", "a time scale of 2³¹: \"please report this\"", "a movie shorter than a millisecond is refused"),
     ("1231, 1772", "a side above 16,384: failed in the encoder, at the end", "refused when it is looked at"),
+    ("100221", "first frames without times lay before time 0: two pictures fewer than promised", "they begin at the container's own start"),
     ("by hand", "a pipe as movie, dub or plan: hang; `/dev/zero` as plan: all memory", "refused"),
     ("by hand", "a pipe or device as output with `--overwrite`: replaced", "refused"),
     ("by hand", "a name that is not UTF-8: UnicodeEncodeError of ffmpeg-python", "refused"),

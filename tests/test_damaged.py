@@ -50,6 +50,7 @@ FOUND = {
     "938": ("refused", "by its time stamps"),  # "please report this"
     "1231": ("refused", "are the most of a side"),  # failed in the encoder, at the end
     "1608": ("refused", "more memory than there is"),  # "cannot allocate memory"
+    "100221": ("ok", ""),  # first frames without times came before time 0, where no player shows them
     "555": ("ok", ""),  # UnicodeDecodeError: tags that are not UTF-8
 }  # fmt: skip
 """Case: what becomes of it now, and words that are said; what became of it before is in the remark."""
