@@ -383,6 +383,6 @@ def test_an_output_without_picture_or_sound_is_not_finished(tmp_path, dub, monke
     path = movie(tmp_path / "a.mp4", count=3)
     dubbed(path, dub, whole)
     half = ("-i", str(whole), "-map", kept, "-c", "copy", str(tmp_path / "out.mp4"))
-    monkeypatch.setattr(module, "_run", lambda command: ffmpeg(*half))
+    monkeypatch.setattr(module, "_run", lambda command, movie: ffmpeg(*half))
     with pytest.raises(RenderError, match="without picture or sound"):
         dubbed(path, dub, tmp_path / "out.mp4")
