@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
-from lipdub.errors import LipdubError
+from lipdub.errors import LipdubError, ManifestError
 from lipdub.options import parse_time
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class _Notes(logging.Handler):
     """What is logged, a licence or a damaged packet, is told like the notes of a result."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(f"note: {record.getMessage()}", err=True)
+        typer.echo(f"note: {_shown(record.getMessage())}", err=True)
 
 
 def main() -> None:
@@ -216,7 +216,8 @@ def _reporting(
     except LipdubError as exc:
         if as_json:
             typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        typer.echo(f"lipdub: {exc}", err=True)
+        sentence = str(exc) if isinstance(exc, ManifestError) else _shown(str(exc))
+        typer.echo(f"lipdub: {sentence}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:
         typer.echo(f"lipdub: {stopped}", err=True)
@@ -226,7 +227,12 @@ def _reporting(
 def _tell(result: Any, sentence: str, notes: tuple[str, ...], as_json: bool) -> None:
     typer.echo(json.dumps(result, ensure_ascii=False) if as_json else sentence)
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {_shown(note)}", err=True)
+
+
+def _shown(text: str) -> str:
+    """A sentence on one line that a terminal can show, whatever is in the names of files."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _tell_row(event: "RowEvent") -> None:

@@ -24,6 +24,10 @@ def check_output(output: Path, inputs: tuple[Path, ...], overwrite: bool) -> Non
     folder = output.parent
     if output.is_dir():
         raise OutputError(f"{output} is a folder; give the name of a file in it.")
+    if output.exists() and not output.is_file():  # a rename would put an end to it
+        raise OutputError(f"{output} is a pipe or a device; give the name of a file.")
+    if not is_text(output):
+        raise OutputError(f"{os.fsencode(output)!r} is no name in UTF-8, which ffmpeg needs; choose another.")
     for source in inputs:
         if output.exists() and source.exists() and output.samefile(source):
             raise OutputError(f"{output} is also an input; choose another name for the output.")
@@ -79,6 +83,15 @@ def publish(finished: Path, output: Path, overwrite: bool) -> Path:
         if is_full(exc):
             raise disk_full(output.parent) from exc
         raise OutputError(f"{output} cannot be written ({exc.strerror}).") from exc
+
+
+def is_text(path: Path) -> bool:
+    """Whether a name is text in UTF-8, and not bytes that an old system wrote."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def content_key(path: Path) -> str:

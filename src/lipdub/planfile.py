@@ -16,6 +16,8 @@ from lipdub.plan import EDIT, SAME, Edit, Plan, Reference
 FORMAT = 1
 LARGEST = 1e6
 """No picture has that many pixels in a row."""
+MAX_BYTES = 1 << 28
+"""Twice the plan of two hours with four faces at 60 frames a second; more is a movie given by mistake."""
 
 
 def save_plan(plan: Plan, path: Path) -> None:
@@ -43,7 +45,7 @@ def load_plan(path: Path) -> Plan:
         PlanError: the file is missing, not a plan, or damaged; the sentence says where.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(_text_of(path))
         if data["lipdub_plan"] != FORMAT:
             found = str(data["lipdub_plan"])[:50]
             raise PlanError(f"{path} is a plan of format {found}; this lipdub reads format {FORMAT}.")
@@ -52,6 +54,14 @@ def load_plan(path: Path) -> Plan:
         raise PlanError(f"{path} cannot be read ({exc.strerror}); check the path.") from exc
     except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as exc:
         raise PlanError(f"{path} is not a plan of lipdub, or is damaged ({str(exc)[:200]}).") from exc
+
+
+def _text_of(path: Path) -> str:
+    if path.exists() and not path.is_file():  # a pipe would wait for ever, and a device never ends
+        raise PlanError(f"{path} is not a file; give a plan that `lipdub plan` wrote.")
+    if path.stat().st_size > MAX_BYTES:
+        raise PlanError(f"{path} is larger than {MAX_BYTES >> 20} MB and so no plan; give one as JSON.")
+    return path.read_text(encoding="utf-8")
 
 
 def _read_plan(data: dict[str, Any], path: Path) -> Plan:

@@ -12,13 +12,13 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
-from lipdub.media.encode import PictureWriter
 from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import Remux, remux
 from lipdub.media.sound import NETWORK_RATE, SoundChoice, choose_sound, decode_for_network
 from tests.support.media import click_file, click_offsets, decoded_sound, ffmpeg, movie
+from tests.support.picture import PictureWriter
 
 TIMES = (0.25, 0.5, 0.75)
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi")

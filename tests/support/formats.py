@@ -10,7 +10,6 @@ import av
 import imageio_ffmpeg
 import numpy as np
 
-from lipdub.media.encode import PictureWriter
 from lipdub.media.encoding import Encoding, choose_encoding
 from lipdub.media.fields import FieldOrder, with_fields
 from lipdub.media.frames import read_frames
@@ -19,6 +18,7 @@ from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import VideoInfo
 from tests.support.media import SIZE, Tags, images, movie
+from tests.support.picture import PictureWriter
 
 SDR, FULL = Tags(1, 1, 1, 1), Tags(2, 1, 1, 1)
 NTSC, PAL = Tags(1, 6, 6, 6), Tags(1, 5, 5, 6)

@@ -15,6 +15,7 @@ from av.video.frame import PictureType
 
 from lipdub.disk import disk_full, is_full
 from lipdub.errors import RenderError
+from lipdub.media.bounds import LONGEST_STILL
 from lipdub.media.colour import BT709, LIMITED_RANGE
 from lipdub.media.encoding import (
     ENCODER_THREADS,
@@ -30,7 +31,7 @@ from lipdub.media.hdr import boxes_of
 from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views
 from lipdub.media.priority import leave_real_time
-from lipdub.media.probe import VideoInfo
+from lipdub.media.probe import VideoInfo, reason_of
 
 __all__ = [
     "ENCODERS",
@@ -46,8 +47,8 @@ __all__ = [
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes errors only; it has no option for that
 
-LONGEST_DELAY = 60
-"""Seconds from the decoding to the showing of a frame that no encoder reaches."""
+LONGEST_DELAY = 16 * LONGEST_STILL
+"""Seconds from the decoding to the showing of a frame that no encoder reaches: it holds back 16 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ class SegmentWriter:
         except (av.error.FFmpegError, OSError, ValueError) as exc:
             if is_full(exc):
                 raise disk_full(path.parent) from exc
-            raise RenderError(f"{path}: {encoding.encoder.name} cannot write this picture ({exc}).") from exc
+            name = encoding.encoder.name
+            raise RenderError(
+                f"{info.path}: {name} cannot write pictures like these ({reason_of(exc)})."
+            ) from exc
 
     def write(self, frame: av.VideoFrame) -> None:
         """Encode one frame; its pts must lie after the last one's."""
@@ -124,7 +128,7 @@ class SegmentWriter:
         try:
             self._container.close()
         except (av.error.FFmpegError, OSError) as exc:
-            raise write_error(exc, self._path) from exc
+            raise self._error(exc) from exc
         if self._waiting is not None and self._info.hdr and self._encoding.encoder.carrier != "nut":
             describe_picture(self._path, boxes_of(self._info.hdr))
         return Coded(tuple(self._pts), self._length)
@@ -199,13 +203,18 @@ class SegmentWriter:
                 self._pts.append(packet.pts or 0)
                 self._container.mux(packet)
         except (av.error.FFmpegError, OSError) as exc:
-            raise write_error(exc, self._path) from exc
+            raise self._error(exc) from exc
 
     def _mend_dts(self, packet: "av.Packet[av.VideoStream]") -> None:
         """Give a decoding time to the packets of a movie of one or two frames: x265 leaves theirs unset."""
         reach = LONGEST_DELAY / self._info.time_base
         if packet.pts is not None and not 0 <= packet.pts - (packet.dts or 0) <= reach:
             packet.dts = packet.pts
+
+    def _error(self, exc: Exception) -> RenderError:
+        if is_full(exc):
+            return disk_full(self._path.parent)
+        return RenderError(f"the new picture of {self._info.path} could not be written ({reason_of(exc)}).")
 
 
 def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -232,8 +241,3 @@ def exact_timescale(time_base: Fraction) -> int:
 def _sane_rate(rate: Fraction) -> Fraction:
     """A rate that encoders accept; only a hint, since every frame has its own time."""
     return rate.limit_denominator(100_000) if 1 <= rate <= 1000 else Fraction(25)
-
-
-def write_error(exc: Exception, path: Path) -> RenderError:
-    """The error of a picture that cannot be written to a file."""
-    return disk_full(path.parent) if is_full(exc) else RenderError(f"{path} could not be written ({exc}).")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lipdub.errors import MediaError
 from lipdub.media.planes import copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, opened, shown_at
+from lipdub.media.steady import Steady
 from lipdub.media.timing import FARTHEST, ExactTimes
 
 Image: TypeAlias = npt.NDArray[np.uint8]
@@ -135,10 +136,13 @@ def _movie_frames(info: VideoInfo, start: Fraction | None) -> Iterator[tuple[av.
 
 
 def _timed(frames: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[tuple[av.VideoFrame, bool]]:
-    clock = ExactTimes(info.start, usual_length(info))
+    steady, clock = Steady(info), ExactTimes(info.start, usual_length(info))
     for frame in frames:
-        frame.pts, moved = clock(shown_at(frame, info.container), frame.duration)
-        yield frame, moved
+        time = shown_at(frame, info.container)
+        kept = steady(frame, time)
+        if kept is not None:
+            kept.pts, moved = clock(time, kept.duration)
+            yield kept, moved
 
 
 def usual_length(info: VideoInfo) -> int:

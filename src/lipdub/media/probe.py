@@ -14,6 +14,15 @@ import av.error
 import av.stream
 
 from lipdub.errors import MediaError
+from lipdub.media.bounds import (
+    DECODER_BOUND,
+    MAX_PIXELS,
+    STILL_RATE,
+    believed_rate,
+    check_size,
+    check_sound,
+    check_start,
+)
 from lipdub.media.colour_tags import Colour, colour_of, said_of, told_by
 from lipdub.media.described import Described, DolbyVision
 from lipdub.media.fields import FieldOrder, field_order
@@ -23,8 +32,6 @@ from lipdub.media.timing import FARTHEST, first_time
 
 STILL_FORMATS = ("image2", "_pipe")
 """How libavformat's names of single pictures end: image2, png_pipe, jpeg_pipe, …"""
-STILL_RATE = Fraction(25)
-"""A picture that becomes a movie gets the frame rate the network was trained at."""
 
 # A demuxer that takes any file called .txt or .nfo for a movie of a terminal.
 _TEXT_FORMAT = "tty"
@@ -160,17 +167,19 @@ def opened(path: Path) -> Iterator[av.container.InputContainer]:
     try:
         # Without a pattern type, %03d in the name of a picture would mean other files.
         # Tags may be of any encoding: bytes that are no UTF-8 are kept as they are.
-        container = av.open(
-            _as_file(path), options={"pattern_type": "none"}, metadata_errors="surrogateescape"
-        )
+        options = {"pattern_type": "none"} | DECODER_BOUND
+        container = av.open(_as_file(path), options=options, metadata_errors="surrogateescape")
     except (av.error.FFmpegError, OSError) as exc:
-        raise MediaError(f"{path} is not a movie or sound file that can be read ({_reason(exc)}).") from exc
+        raise MediaError(f"{path} is not a movie or sound file that can be read ({reason_of(exc)}).") from exc
     try:
         if container.format.name == _TEXT_FORMAT:
             raise MediaError(f"{path} is not a movie or sound file but text.")
+        for stream in container.streams.video:
+            if stream.codec_context is not None:
+                stream.codec_context.options = dict(DECODER_BOUND)
         yield container
     except av.error.FFmpegError as exc:
-        raise MediaError(f"{path} is damaged and cannot be decoded further ({_reason(exc)}).") from exc
+        raise MediaError(f"{path} is damaged and cannot be decoded further ({reason_of(exc)}).") from exc
     finally:
         container.close()
 
@@ -188,13 +197,17 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         if not videos:
             raise MediaError(f"{path} has no picture stream; give a movie or an image.")
         stream = videos[0]
+        _check_decoder(path, stream)
+        check_size(path, stream.width, stream.height)
         told = told_by(stream)
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
-        rate = STILL_RATE if still else Fraction(stream.average_rate or stream.guessed_rate or STILL_RATE)
+        rate = STILL_RATE if still else believed_rate(stream.average_rate, stream.guessed_rate)
         times = _times(frame, container, stream)
         origin, usual = _origin(container), max(1, round(1 / (rate * time_base)))
+        start = 0 if still else first_time(times, round(origin / time_base), usual)
+        check_start(path, start * time_base - origin)
         duration = None if still else _duration(container, stream)
         codec = stream.codec_context.codec.canonical_name
         said = Described() if still else said_of(path, stream.index, codec, frame)
@@ -210,7 +223,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
             geometry=_geometry(stream, frame),
             time_base=time_base,
             rate=rate,
-            start=0 if still else first_time(times, round(origin / time_base), usual),
+            start=start,
             duration=duration,
             frames=None if still else _frame_count(stream, duration, rate),
             colour=colour_of(frame, codec, told, said.location),
@@ -238,9 +251,11 @@ def probe_audio(path: str | os.PathLike[str]) -> AudioInfo:
         if not container.streams.audio:
             raise MediaError(f"{path} has no sound stream; give a sound file or a movie with sound.")
         stream = container.streams.audio[0]
+        _check_decoder(path, stream)
         if not any(_decodes(packet) for packet in container.demux(stream)):
             raise MediaError(f"{path} has a sound stream without a single sample in it.")
         context = stream.codec_context
+        check_sound(path, context.sample_rate, context.channels)
         origin, tick = _origin(container), _time_base(stream)
         return AudioInfo(
             path=path,
@@ -269,14 +284,22 @@ def shown_at(frame: av.VideoFrame, container: str) -> int | None:
 
 def _check_file(path: Path) -> None:
     try:
+        str(path).encode()
+    except UnicodeEncodeError as exc:
+        raise MediaError(
+            f"{os.fsencode(path)!r} is no name in UTF-8, which ffmpeg needs; rename it."
+        ) from exc
+    try:
         if not path.exists():
             raise MediaError(f"{path}: there is no such file; check the path.")
         if path.is_dir():
             raise MediaError(f"{path} is a folder, not a media file.")
+        if not path.is_file():  # to open a pipe would wait for ever, and it can be read only once
+            raise MediaError(f"{path} is a pipe or a device; give a file.")
         if path.stat().st_size == 0:
             raise MediaError(f"{path} is empty; was the copy interrupted?")
     except (OSError, ValueError) as exc:  # a name that is too long, a folder that may not be entered, …
-        raise MediaError(f"{path} cannot be looked at ({_reason(exc)}); check the path.") from exc
+        raise MediaError(f"{path} cannot be looked at ({reason_of(exc)}); check the path.") from exc
 
 
 def _as_file(path: Path) -> str:
@@ -284,9 +307,20 @@ def _as_file(path: Path) -> str:
     return f"file:{path}"
 
 
-def _reason(exc: Exception) -> str:
+def reason_of(exc: Exception) -> str:
+    """What libav or the operating system says, without numbers and names of functions."""
+    if isinstance(exc, MemoryError):  # what libav says of tables that no file has room for
+        return "its header asks for more memory than there is"
     strerror = getattr(exc, "strerror", None)
     return str(strerror or exc).lower()
+
+
+def _check_decoder(path: Path, stream: av.stream.Stream) -> None:
+    if stream.codec_context is None:
+        what = "a picture" if stream.type == "video" else "sound"
+        raise MediaError(
+            f"{path} holds {what} in a codec that cannot be decoded here, or its header is damaged."
+        )
 
 
 def _is_cover(stream: av.stream.Stream) -> bool:
@@ -304,7 +338,7 @@ def _is_alone(path: Path, stream: av.VideoStream) -> bool:
 
 def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
     context = getattr(stream, "codec_context", None)
-    codec = context.codec.canonical_name if context else None
+    codec = context.codec.canonical_name if context and _is_whole(stream) else None
     if stream.type == "data" and codec is None:
         codec = getattr(stream, "name", None)
     kind: str = stream.type
@@ -315,11 +349,23 @@ def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
     return Stream(stream.index, kind, codec, _is_cover(stream))
 
 
+def _is_whole(stream: av.stream.Stream) -> bool:
+    """Whether a stream says what every muxer must know of it."""
+    if isinstance(stream, av.VideoStream):
+        return stream.width > 0 and stream.height > 0
+    if isinstance(stream, av.AudioStream):
+        return stream.sample_rate > 0 and stream.channels > 0
+    return True
+
+
 def _first_frame(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> av.VideoFrame:
     try:
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as exc:
-        raise MediaError(f"{path} holds {stream.name or 'a'} picture that cannot be decoded.") from exc
+        raise MediaError(
+            f"{path} holds a picture that cannot be decoded: it is damaged, or larger than"
+            f" {MAX_PIXELS:,} pixels (8192×4352)."
+        ) from exc
     if frame is None:
         raise MediaError(f"{path} has a picture stream without a single frame in it.")
     return frame
@@ -369,7 +415,10 @@ def _frame_count(stream: av.VideoStream, duration: Fraction | None, rate: Fracti
 def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
     aspect = stream.sample_aspect_ratio
     return Geometry(
-        frame.width, frame.height, Fraction(aspect) if aspect else Fraction(1), int(frame.rotation) % 360
+        frame.width,
+        frame.height,
+        Fraction(aspect) if aspect else Fraction(1),
+        round(frame.rotation / 90) * 90 % 360,
     )
 
 

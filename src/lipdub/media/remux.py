@@ -17,6 +17,7 @@ import av.error
 import av.stream
 import ffmpeg
 
+from lipdub.errors import MediaError
 from lipdub.media.boxes import disable_subtitles
 from lipdub.media.child import Child
 from lipdub.media.join import Joined
@@ -44,6 +45,9 @@ __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
 _DEFAULT = av.stream.Disposition.default
 _COVER = av.stream.Disposition.attached_pic
+
+SHORTEST = Fraction(1, 1000)
+"""Seconds of picture below which there is no room for sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,15 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
         What else of the movie the container did not take, a sentence each.
 
     Raises:
+        MediaError: by its time stamps, the picture is over at once.
         RenderError: something cannot be written, or picture or sound is missing in what was.
     """
     suffix = suffix.lower()
+    if job.length < SHORTEST:
+        raise MediaError(
+            f"{job.info.path} lasts {float(job.length):.2g} s by its time stamps: they are damaged; export it"
+            " again."
+        )
     damaged: list[Fraction] = []
     with ExitStack() as stack:
         movie = stack.enter_context(opened(job.info.path))

@@ -144,7 +144,7 @@ def _picture_in(stream: Stream, suffix: str) -> str | None:
     if stream.cover and suffix in _MATROSKA:
         return ATTACH if stream.codec in COVERS else None
     if stream.cover:
-        return "copy" if suffix in _ITUNES else None
+        return "copy" if suffix in _ITUNES and stream.codec else None
     encoder = ENCODERS.get(stream.codec or "")
     return "copy" if encoder and suffix in encoder.containers else None
 
