@@ -135,7 +135,7 @@ def test_transparency_beside_the_picture_is_lost_and_said(tmp_path: Path, dub: P
 TURNED = [
     ("h264", (".mp4", ".mov", ".mkv")), ("hevc", (".mp4", ".mov", ".mkv")),
     ("av1", (".mp4", ".mkv", ".webm")), ("vp9", (".mp4", ".mkv", ".webm")),
-    ("prores", (".mov", ".mkv")), ("dnxhr", (".mov", ".mkv")),
+    ("prores", (".mov", ".mkv")), ("dnxhr", (".mov",)),
     ("ffv1", (".mkv",)),
 ]  # fmt: skip
 

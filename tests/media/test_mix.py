@@ -14,6 +14,7 @@ from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, hear
 from tests.support.dubs import heard, heard_by_ffmpeg, pictures
 from tests.support.media import Extras, click_file, clicks, decoded_sound, movie, write_sound
+from tests.support.picture import picture_of
 
 RATE = 48_000
 THIRD = 0.5**0.5
@@ -40,7 +41,9 @@ def mix(shown, folder, dub, background, suffix=".mov", offset=Fraction(0), lengt
     info, picture = shown[suffix]
     output = folder / f"out{suffix}"
     more = {"offset": offset, "background": track.background, "limited": sound.clips}
-    remux(Remux(info, picture, track.dub, choice, length, False, (), **more), output, suffix)
+    remux(
+        Remux(info, picture_of(picture, info), track.dub, choice, length, False, (), **more), output, suffix
+    )
     return output, [*sound.notes, *choice.notes]
 
 
@@ -160,7 +163,9 @@ def test_everything_else_comes_along(tmp_path, shown, suffix):
     choice = choose_sound(mixed(sound, sound), suffix, False)
     output = tmp_path / f"out{suffix}"
     picture = shown[suffix][1]
-    job = Remux(info, picture, sound, choice, Fraction(1), False, carried, "fra", background=sound)
+    job = Remux(
+        info, picture_of(picture, info), sound, choice, Fraction(1), False, carried, "fra", background=sound
+    )
     remux(job, output, suffix)
     with av.open(str(output)) as container:
         assert container.metadata["title"] == "M"

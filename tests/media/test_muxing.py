@@ -87,7 +87,7 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path, sparse, suffix, dub):
     data = (tmp_path / "out").read_bytes()
     assert b"Lavf6" not in data  # no version of a muxer, nor of an encoder that was not there before
     assert data.count(b"Lavc6") <= sum(
-        path.read_bytes().count(b"Lavc6") for path in (sparse, job.picture, job.dub.path)
+        path.read_bytes().count(b"Lavc6") for path in (sparse, job.picture.segments[0].path, job.dub.path)
     )
 
 

@@ -23,6 +23,7 @@ from tests.support.dubs import (
     time_zero,
 )
 from tests.support.media import click_file, click_offsets, clicks, decoded_sound, write_sound
+from tests.support.picture import picture_of
 
 OFFSET = Fraction(617, 5000)
 """123.4 ms: 5442 samples and 94 hundredths at 44.1 kHz, 11 106 ticks of MPEG, no whole millisecond."""
@@ -141,7 +142,11 @@ def test_a_dub_that_does_not_begin_at_0_is_exact_beside_any_picture(tmp_path, du
     dub, times = dubs["AAC in MP4, 0.1234 s late"]
     info, picture = shown[".mp4"]
     choice = choose_sound(dub, ".mp4", False)
-    remux(Remux(info, picture, dub, choice, Fraction(1), False, ()), tmp_path / "out.mp4", ".mp4")
+    remux(
+        Remux(info, picture_of(picture, info), dub, choice, Fraction(1), False, ()),
+        tmp_path / "out.mp4",
+        ".mp4",
+    )
     assert choice.codec == "copy"
     assert worst(dub, times, tmp_path / "out.mp4") < 0.1
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -182,7 +187,11 @@ def test_a_damaged_packet_does_not_move_what_follows(tmp_path, name, shown):
     choice = choose_sound(dub, ".mov", False, Fraction(0), OFFSET)
     info, picture = shown[".mov"]
     output = tmp_path / "out.mov"
-    remux(Remux(info, picture, dub, choice, Fraction(9, 5), False, (), offset=OFFSET), output, ".mov")
+    remux(
+        Remux(info, picture_of(picture, info), dub, choice, Fraction(9, 5), False, (), offset=OFFSET),
+        output,
+        ".mov",
+    )
     if choice.codec != "copy":
         assert worst(dub, before + float(OFFSET), output) < 1
 

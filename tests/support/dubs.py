@@ -18,7 +18,7 @@ from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import Remux, remux
 from lipdub.media.sound import NETWORK_RATE, SoundChoice, choose_sound, decode_for_network
 from tests.support.media import click_file, click_offsets, decoded_sound, ffmpeg, movie
-from tests.support.picture import PictureWriter
+from tests.support.picture import PictureWriter, picture_of
 
 TIMES = (0.25, 0.5, 0.75)
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi")
@@ -164,7 +164,7 @@ def put_under(
     end = Fraction(len(decode_for_network(dub, output.with_suffix(".pcm"))), NETWORK_RATE) + offset
     same = abs(end - length) <= Fraction(1, 1000)
     choice = choose_sound(dub, output.suffix, same, length - end, offset)
-    job = Remux(info, path, dub, choice, length, False, (), offset=offset, **more)
+    job = Remux(info, picture_of(path, info), dub, choice, length, False, (), offset=offset, **more)
     remux(job, output, output.suffix)
     return choice
 

@@ -111,7 +111,7 @@ ENCODERS: Mapping[str, Encoder] = {
         containers=(".mkv", ".webm"),
     ),
     "prores": Encoder("prores_ks", containers=(".mov", ".mkv")),
-    "dnxhd": Encoder("dnxhd", containers=(".mov", ".mkv")),
+    "dnxhd": Encoder("dnxhd", containers=(".mov",)),
     "ffv1": Encoder("ffv1", {"level": "3"}, carrier="mp4", even=False, containers=(".mkv", ".avi")),
     "mjpeg": Encoder("mjpeg", {"strict": "unofficial"}, even=False, containers=(".mov", ".mkv", ".avi")),
 }

@@ -20,6 +20,7 @@ import ffmpeg
 from lipdub.errors import MediaError
 from lipdub.media.boxes import disable_subtitles
 from lipdub.media.child import Child
+from lipdub.media.ebml import ROOM, write_display_size
 from lipdub.media.join import Joined
 from lipdub.media.losses import losses
 from lipdub.media.mix import filled_up, fit_for, from_zero, limited, mixed, placed, summed
@@ -130,6 +131,8 @@ def remux(job: Remux, output: Path, suffix: str, progress: Progress = silent) ->
         write(target, work.sources(damaged.append), report)
     if suffix in MP4_LIKE:
         disable_subtitles(output, work.subtitles)
+    if work.displayed:
+        write_display_size(output, *work.displayed)
     check_finished(output)
     report.finish()
     if job.info.still:
@@ -184,8 +187,18 @@ class _Work:
             stream.metadata.update(true_tags(track_tags(old.metadata, self.suffix)))
             stream.disposition = old.disposition
             self.pairs.append((old.index, stream.index))
+        if self.displayed:
+            stream.metadata["title"] = stream.metadata.get("title", "") + ROOM
         lane = Lane(stream, self._shift)
         self.made.append(timed(job.picture.packets(), job.picture.time_base, lane))
+
+    @property
+    def displayed(self) -> tuple[int, int] | None:
+        """The size in which a player shows the picture, where it must be written into the finished file."""
+        geometry = self.job.info.geometry
+        return (
+            geometry.square_size if self.suffix in {".mkv", ".webm"} and geometry.sample_aspect != 1 else None
+        )
 
     def add_dub(self) -> None:
         job, choice = self.job, self.job.sound
