@@ -37,7 +37,7 @@ FOUND = {
     "movie day_later.mp4": ("ok", "hours astray"),  # a day of silence was encoded
     "movie years.mov": ("ok", "hours astray"),  # failed in the muxer, at the end
     "movie line.png": ("refused", "are the most of a side"),  # failed in the encoder, in several words of C
-    "sound channels_40.wav": ("refused", "Unsupported channel layout"),  # a segmentation fault
+    "sound channels_40.wav": ("refused", "has 40 channels"),  # a segmentation fault
     "sound rate_100.wav": ("refused", "100 samples a second"),  # an hour of it
     "sound flac_twice.flac": ("ok", ""),  # ValueError of the resampler
     "sound hours_later.mkv": ("ok", "jump by more than an hour"),  # MemoryError
@@ -92,15 +92,18 @@ def test_a_sample_of_the_fuzz_run(tmp_path: Path):
     assert [line for line in became.values() if line["verdict"] not in {"ok", "refused"}] == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 @pytest.mark.parametrize("name", ["zeros.png", "short_of_rows.png", "canvas.gif", "rows.bmp", "strip.tiff"])
 def test_a_picture_that_unpacks_into_gigabytes_is_refused_without_them(tmp_path: Path, name: str):
     path = tmp_path / name
     bombs.MOVIE_BOMBS[name](tmp_path, path)
     program = (
-        "import sys, resource; from lipdub.media.probe import probe_video\n"
+        "import sys; from lipdub.media.probe import probe_video\n"
         "try: probe_video(sys.argv[1])\n"
         "except Exception as exc: error = type(exc).__name__\n"
-        "print(error, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        # Not ru_maxrss, which begins with what the process had that started this one.
+        "peak = [line for line in open('/proc/self/status') if line.startswith('VmHWM')][0]\n"
+        "print(error, peak.split()[1])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True

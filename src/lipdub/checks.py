@@ -4,14 +4,18 @@ from fractions import Fraction
 from pathlib import Path
 
 from lipdub.errors import InputError, OptionError, PlanError
-from lipdub.media.encoding import Encoding, choose_encoding
+from lipdub.media.encoding import Encoding, choose_encoding, plain_name
 from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
+from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
+
+MOST_CHANNELS = 8
+"""Of sound that is encoded anew: what FLAC has, and layouts of AAC that players know."""
 
 
 def check_job(
@@ -28,6 +32,7 @@ def check_job(
     if output.suffix.lower() not in FORMATS:
         raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
     movie, track = probe_video(video), soundtrack(audio, options)
+    _check_channels(track, output.suffix)
     check_output(output, (video, audio, *files_of(options)), options.overwrite)
     if options.start is not None and movie.until is not None and options.start >= movie.until:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.until):.2f} s).")
@@ -46,6 +51,17 @@ def soundtrack(audio: Path, options: SyncOptions) -> Soundtrack:
         None if name is None else probe_audio(name) for name in (options.speech, options.background)
     )
     return Soundtrack(probe_audio(audio), speech, background, Fraction(options.audio_offset))
+
+
+def _check_channels(track: Soundtrack, suffix: str) -> None:
+    """Refuse sound that would have to be encoded and has more channels than encoders take."""
+    heard = track.heard
+    codec = choose_sound(heard, suffix, same_length=False).codec
+    if heard.channels > MOST_CHANNELS and codec != "copy" and not codec.startswith("pcm_"):
+        raise InputError(
+            f"{heard.path} has {heard.channels} channels, and {plain_name(codec)} in {suffix} takes"
+            f" {MOST_CHANNELS} at most; mix it down, or make a .mov."
+        )
 
 
 def encoding_for(movie: VideoInfo, output: Path, options: SyncOptions) -> Encoding:

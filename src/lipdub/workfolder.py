@@ -1,5 +1,7 @@
 """The folder of a job's unfinished work: where it lies, who may use it, and when it goes."""
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,12 +15,17 @@ from lipdub.outputs import unwritable
 
 LOCK = "lock"
 SUFFIX = ".lipdub"
+LONGEST_NAME = 255
+"""Bytes of a file's name on the file systems there are."""
 
 
 def folder_for(output: Path, work_dir: str | None) -> Path:
     """Where the unfinished work of an output lies: beside it, or in a folder that was chosen for it."""
     place = Path(work_dir) if work_dir is not None else output.parent
-    return place / f"{output.name}{SUFFIX}"
+    name = output.name
+    if len(os.fsencode(name)) > LONGEST_NAME - len(SUFFIX):
+        name = f"{name[:40]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+    return place / f"{name}{SUFFIX}"
 
 
 @contextmanager

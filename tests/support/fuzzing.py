@@ -339,7 +339,7 @@ def _played(path: Path) -> tuple[str, int]:
             for packet in container.demux(picture, sound):
                 try:
                     count = len(packet.decode())
-                except av.error.InvalidDataError as exc:
+                except av.error.FFmpegError as exc:
                     if packet.stream is picture:
                         return f"picture {frames}: {exc}", frames
                     continue  # a damaged packet of the dub that was copied

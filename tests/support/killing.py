@@ -20,8 +20,9 @@ from typing import Any
 
 from lipdub import journal, picture, pipeline, segments
 from lipdub.faces import analyse
+from lipdub.media import remux
 
-MOMENTS = ("settle", "entry", "torn entry", "join", "remux", "publish", "gone")
+MOMENTS = ("settle", "entry", "torn entry", "remux", "written", "publish", "gone")
 
 
 @dataclass
@@ -137,10 +138,10 @@ def _arm(moment: str, number: int) -> None:
             journal.Journal.record = before(record)
         case "torn entry":
             journal.Journal.record = before(record, tear)
-        case "join":
-            picture.join = before(picture.join)
         case "remux":
             pipeline.remux = before(pipeline.remux)
+        case "written":
+            remux.check_finished = before(remux.check_finished)
         case "publish":
             pipeline.publish = before(pipeline.publish)
         case "gone":

@@ -1,7 +1,9 @@
 """The dub decoded for the network."""
 
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -25,6 +27,8 @@ GAP = 0.1
 own measure. Those of Vorbis err by 10 ms and more where the size of its blocks changes."""
 SMALL_GAP = 0.01
 """The same where they are right: lossless sound."""
+
+log = logging.getLogger(__name__)
 
 BROKEN = 3600
 """Seconds by which a time stamp must be wrong to be taken for damage instead."""
@@ -93,6 +97,8 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
         for frame, lost in _sound_frames(container, stream, dub.frame):
             here = position + lost if frame.pts is None else round(frame.pts * per_tick - zero)
             late = here - position
+            if late >= BROKEN * dub.rate:
+                _tell_jump(dub.path)
             if not (smallest if position else 0) < abs(late) < BROKEN * dub.rate:
                 late = 0  # or a time stamp that errs
             yield from _silence(late)
@@ -103,6 +109,12 @@ def _mono(dub: AudioInfo) -> Iterator[npt.NDArray[np.float32]]:
                 yield block[skipped:]
                 position += max(0, len(block) - skipped)
                 skipped = max(0, skipped - len(block))
+
+
+@lru_cache(maxsize=64)
+def _tell_jump(path: Path) -> None:
+    """Say it once, though every packet after the jump shows it."""
+    log.warning("%s has time stamps that jump by more than an hour; its sound is taken to go on there.", path)
 
 
 class _Converter:
