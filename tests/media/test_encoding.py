@@ -30,7 +30,7 @@ CARRIED = {
     "av1": (".mp4", ".m4v", ".mkv", ".webm"),
     "vp9": (".mp4", ".mkv", ".webm"),
     "prores": (".mov", ".mkv"),
-    "dnxhr": (".mov", ".mkv"),
+    "dnxhr": (".mov",),
     "ffv1": (".mkv", ".avi"),
 }
 TODAY = {

@@ -2,6 +2,7 @@
 
 import subprocess
 import wave
+from dataclasses import replace
 from fractions import Fraction
 
 import imageio_ffmpeg
@@ -306,3 +307,14 @@ def test_tracks_of_chapters_and_time_codes_are_known(tmp_path):
     path = movie(tmp_path / "a.mov", extras=Extras(chapters=2))
     ffmpeg("-i", str(path), "-c", "copy", "-map", "0:v", "-timecode", "01:00:00:00", str(tmp_path / "b.mov"))
     assert [s.kind for s in probe_video(tmp_path / "b.mov").streams] == ["video", "chapters", "timecode"]
+
+
+def test_a_photo_with_exif_is_a_picture_like_any_other(tmp_path):
+    """Its side data is of a kind that PyAV has no name for."""
+    plain = still(tmp_path / "plain.jpg").read_bytes()
+    tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x0f\0\x02\0\0\0\x04Cam\0\0\0\0\0"
+    exif = b"\xff\xe1" + (8 + len(tiff)).to_bytes(2, "big") + b"Exif\0\0" + tiff
+    (tmp_path / "photo.jpg").write_bytes(plain[:2] + exif + plain[2:])
+    assert replace(probe_video(tmp_path / "photo.jpg"), path=tmp_path / "plain.jpg") == probe_video(
+        tmp_path / "plain.jpg"
+    )

@@ -46,6 +46,8 @@ __all__ = ["FORMATS", "Carried", "Remux", "choose_streams", "remux"]
 
 _DEFAULT = av.stream.Disposition.default
 _COVER = av.stream.Disposition.attached_pic
+_MATROSKA = frozenset({".mkv", ".webm"})
+_SPEAKING = frozenset({"h264", "hevc"})
 
 SHORTEST = Fraction(1, 1000)
 """Seconds of picture below which there is no room for sound."""
@@ -153,6 +155,7 @@ class _Work:
         subtitles: which of those tracks are shown by default.
         lanes: of streams that are copied from the movie, by their index there.
         made: packets from elsewhere.
+        displayed: the size in which a player shows the picture, if it must be written into the finished file.
     """
 
     job: Remux
@@ -164,6 +167,7 @@ class _Work:
     subtitles: list[bool] = field(default_factory=list)
     lanes: dict[int, Lane] = field(default_factory=dict)
     made: list[Iterator[Turn]] = field(default_factory=list)
+    displayed: tuple[int, int] | None = None
 
     @property
     def _shift(self) -> Fraction:
@@ -187,18 +191,14 @@ class _Work:
             stream.metadata.update(true_tags(track_tags(old.metadata, self.suffix)))
             stream.disposition = old.disposition
             self.pairs.append((old.index, stream.index))
-        if self.displayed:
+        aspect = job.info.geometry.sample_aspect
+        # H.264 and HEVC say it themselves, and exactly, where Matroska has whole pixels.
+        codec = first.streams.video[0].codec_context.name
+        if self.suffix in _MATROSKA and aspect != 1 and codec not in _SPEAKING:
+            self.displayed = job.info.geometry.square_size
             stream.metadata["title"] = stream.metadata.get("title", "") + ROOM
         lane = Lane(stream, self._shift)
         self.made.append(timed(job.picture.packets(), job.picture.time_base, lane))
-
-    @property
-    def displayed(self) -> tuple[int, int] | None:
-        """The size in which a player shows the picture, where it must be written into the finished file."""
-        geometry = self.job.info.geometry
-        return (
-            geometry.square_size if self.suffix in {".mkv", ".webm"} and geometry.sample_aspect != 1 else None
-        )
 
     def add_dub(self) -> None:
         job, choice = self.job, self.job.sound
@@ -255,7 +255,7 @@ class _Work:
 
         MP4 has it in an edit list, and Matroska in a field that PyAV cannot set, but copies from Matroska.
         """
-        return self.suffix in {".mkv", ".webm"} and container.startswith("mov")
+        return self.suffix in _MATROSKA and container.startswith("mov")
 
     def _copied_sound(
         self,
