@@ -65,21 +65,16 @@ class Hdr:
 
 def hdr_of(frame: av.VideoFrame) -> Hdr:
     """HDR metadata that came with a decoded frame."""
-    sides = cast("Iterable[SideData]", frame.side_data)  # a mapping whose values are what it iterates over
-    data = {_name_of(side): bytes(side) for side in sides}
+    try:
+        sides = cast("Iterable[SideData]", frame.side_data)  # a mapping that iterates over its values
+    except ValueError:  # PyAV refuses all of it where it has no name for one kind, such as a photo's EXIF
+        return Hdr()
+    data = {side.type.name: bytes(side) for side in sides}
     return Hdr(
         mastering=_mastering(data.get("MASTERING_DISPLAY_METADATA", b"")),
         light=_light(data.get("CONTENT_LIGHT_LEVEL", b"")),
         dynamic="DYNAMIC_HDR_PLUS" in data,
     )
-
-
-def _name_of(side: SideData) -> str:
-    """The name of a kind of side data; "" of one that PyAV does not know, such as a photo's EXIF."""
-    try:
-        return side.type.name
-    except ValueError:
-        return ""
 
 
 def _mastering(data: bytes) -> Mastering | None:
