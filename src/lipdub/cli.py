@@ -208,7 +208,7 @@ def main() -> None:
 
 @contextmanager
 def _reporting(
-    as_json: bool, stopped: str = "stopped; nothing unfinished was left behind."
+    as_json: bool, stopped: str = "stopped; run the same command again to go on where it was."
 ) -> Iterator[None]:
     """Turn errors into one sentence and an exit code."""
     try:

@@ -87,9 +87,13 @@ class Journal:
             for entry in _entries(self._path):
                 self._take(entry)
 
+    def entry(self, segment: int, key: str) -> Finished | None:
+        """The entry of a segment, whatever became of its file."""
+        return self._finished.get((segment, key))
+
     def finished(self, segment: int, key: str) -> Finished | None:
         """The entry of a segment whose file is there and whole, if there is one."""
-        entry = self._finished.get((segment, key))
+        entry = self.entry(segment, key)
         return entry if entry is not None and self._is_whole(entry) else None
 
     @property

@@ -5,6 +5,7 @@ the disk, and only then entered in the journal, so a run that is stopped at any 
 entry.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,8 @@ from lipdub.progress import Progress, Step
 from lipdub.render import Inpainter, MelSource, Shown, Threaded, render
 from lipdub.segments import Segments
 from lipdub.stretches import Afterwards, Gap, Movie, Stretch
+
+log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often segments are made again because the disk gives back other bytes than it was given."""
@@ -93,6 +96,7 @@ def make_picture(job: Painting, journal: Journal) -> Picture:
     """
     if isinstance(job.inpainter, Threaded) and journal.threads:
         job.inpainter.pin_threads(journal.threads)
+    _tell_what_is_there(job, journal)
     own = _stretch(job, journal, Movie(job.movie, job.segments, job.still_length), 0)
     if not own:
         raise InputError("nothing of the picture is left at this length; see --length and --audio-offset.")
@@ -111,6 +115,17 @@ def make_picture(job: Painting, journal: Journal) -> Picture:
         own[-1].end,
         whole[-1].end,
     )
+
+
+def _tell_what_is_there(job: Painting, journal: Journal) -> None:
+    """Say what an earlier run left, and whether it is of use."""
+    keys = ((number, job.segments.key(number)) for number in range(journal.bound))
+    found = [entry for number, key in keys if (entry := journal.entry(number, key))]
+    frames = sum(entry.frames for entry in found)
+    if frames:
+        log.warning("an earlier run made %d frames; this one goes on from there.", frames)
+    elif journal.bound:
+        log.warning("what an earlier run made was of other inputs or options: all frames are made anew.")
 
 
 def _stretch(job: Painting, journal: Journal, stretch: Stretch, count: int) -> list[Finished]:
