@@ -123,7 +123,7 @@ def batch(
     as_json: Json = False,
     **choices: Any,
 ) -> None:
-    """Dub many movies; run it again, and only unfinished rows are done.
+    """Dub many movies; run it again, and it goes on where it was stopped, in the middle of a row too.
 
     The options here hold for rows whose cell is empty or missing. What was done is written to
     MANIFEST.results.csv.

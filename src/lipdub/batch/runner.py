@@ -116,7 +116,7 @@ def run_batch(
         manifest: as `read_manifest` gives it.
         progress: told how far a row is.
         report: told when a row begins and ends.
-        fresh: do finished rows again.
+        fresh: do finished rows again, and unfinished ones from their beginning.
         sync: does one row.
         load: loads a network; rows in succession with the same choices share it.
 
@@ -126,7 +126,7 @@ def run_batch(
     """
     results = load_results(manifest.path)
     results.save(manifest.jobs, manifest.form)
-    row = _RowRunner(sync, _LastEngine(load), progress, results, manifest.path.parent)
+    row = _RowRunner(sync, _LastEngine(load), progress, results, manifest.path.parent, fresh)
     total, counts = len(manifest.jobs), Counter[str]()
     for number, job in enumerate(manifest.jobs, 1):
         key = job_key(job)
@@ -158,6 +158,7 @@ class _RowRunner:
     progress: Progress
     results: Results
     folder: Path
+    fresh: bool
 
     def __call__(self, job: Job, key: str) -> Outcome:
         began = time.monotonic()
@@ -180,7 +181,11 @@ class _RowRunner:
         )
 
     def _sync(self, job: Job) -> SyncResult:
-        options = replace(job.options, overwrite=job.options.overwrite or self.results.made(job))
+        options = replace(
+            job.options,
+            overwrite=job.options.overwrite or self.results.made(job),
+            fresh=job.options.fresh or self.fresh,
+        )
         engine = self.engines.get(options, self.progress)
         return self.sync(
             job.video, job.audio, job.output, options=options, engine=engine, progress=self.progress
