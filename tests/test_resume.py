@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from random import Random
 
 import av
 import numpy as np
@@ -143,6 +144,39 @@ def test_a_damaged_segment_is_made_again(source: Path, dub: Path, tmp_path: Path
     path.write_bytes(changed[harm]) if harm in changed else path.unlink()
     assert again(source, dub, output, plan) == 5
     assert output.read_bytes() == expected
+
+
+def test_whatever_is_damaged_in_the_folder_of_unfinished_work(source: Path, dub: Path, tmp_path: Path):
+    """Journal, segments, lock: flipped, cut, emptied, repeated, gone. The output is the same."""
+    plan, output, work = plan_by_hand(source), tmp_path / "out.mp4", tmp_path / "out.mp4.lipdub"
+    again(source, dub, output, plan, keep_work=True)
+    expected = output.read_bytes()
+    shutil.copytree(work, tmp_path / "kept")
+    for seed in range(30):
+        random = Random(seed)
+        output.unlink()
+        shutil.rmtree(work)
+        shutil.copytree(tmp_path / "kept", work)
+        for path in random.sample(sorted(p for p in work.rglob("*") if p.is_file()), 3):
+            data = bytearray(path.read_bytes())
+            place = random.randrange(max(1, len(data)))
+            match random.choice(["flip", "cut", "empty", "twice", "gone"]):
+                case "flip" if data:
+                    data[place] ^= 1 << random.randrange(8)
+                case "cut":
+                    del data[place:]
+                case "empty":
+                    data.clear()
+                case "twice":
+                    data += bytes(data)
+                case "gone":
+                    path.unlink()
+                    continue
+            path.write_bytes(data)
+        if not any((work / name).exists() for name in ("lock", "journal.jsonl")):
+            (work / "lock").touch()  # without either, the folder could be anybody's
+        again(source, dub, output, plan, keep_work=True)
+        assert output.read_bytes() == expected, seed
 
 
 def test_a_disk_that_gives_back_other_bytes_is_told(

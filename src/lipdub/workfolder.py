@@ -91,7 +91,8 @@ def _held(folder: Path, output: Path) -> Iterator[None]:
 
 def _check_own(folder: Path) -> None:
     """Make sure that nothing but unfinished work is in there: it will be removed."""
-    if not (folder / LOCK).exists() and any(folder.iterdir()):
+    own = any((folder / name).exists() for name in (LOCK, JOURNAL))
+    if not own and any(folder.iterdir()):
         raise OutputError(f"{folder} is in the way and not of lipdub; move it, or choose a --work-dir.")
 
 
