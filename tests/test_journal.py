@@ -20,7 +20,7 @@ def finish(journal: Journal, number: int, key: str = "k", data: bytes = b"frames
     size, sha256 = settle(part, path)
     order = order_of([0, 3, 1, 2])
     counts = (100, 7, 8, 1)
-    entry = Finished(number, key, path.name, size, sha256, *counts, order, Fraction(10, 3), 1, 99, 3, 2)
+    entry = Finished(number, key, path.name, size, sha256, *counts, order, Fraction(10, 3), 1, 99, 3, True, 2)
     journal.record(entry)
     return entry
 

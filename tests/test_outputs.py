@@ -64,7 +64,9 @@ def test_publishing_replaces_in_one_step_and_never_unasked(tmp_path: Path):
         written = publish(finished, output, overwrite=False)
         assert written == tmp_path / f"out ({number}).mp4"
         assert written.read_bytes() == b"hours of work"
+        assert not finished.exists()  # a second name, through which the next run would write into it
     assert output.read_bytes() == b"old"
+    finished.write_bytes(b"hours of work")
     assert publish(finished, output, overwrite=True) == output
     assert output.read_bytes() == b"hours of work"
     assert not finished.exists()

@@ -66,7 +66,7 @@ def test_all_of_them_at_once(picture: Path, dub: Path, tmp_path: Path):
     assert samples.shape == (48_000, 2)
     assert len(painter.mels) == 10
     assert [note for note in result.notes if "longer" in note] == [
-        "the dub is 0.25 s longer than the picture and was cut; 0.0 s of speech are lost."
+        "the dub is 0.25 s longer than the picture and was cut; no speech is lost."
     ]
 
 

@@ -44,8 +44,10 @@ def remembered_sha256(path: Path) -> str:
             return str(note["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no note, or a damaged one
+    before = _stamp(path)
     digest = sha256_of(path)
-    remember(path, digest)
+    if _stamp(path) == before:  # not one that is still being written
+        remember(path, digest)
     return digest
 
 

@@ -7,15 +7,12 @@ from lipdub.errors import InputError, OptionError, PlanError
 from lipdub.media.encoding import Encoding, choose_encoding, plain_name
 from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
-from lipdub.media.sound import choose_sound
+from lipdub.media.sound import MOST_CHANNELS, choose_sound
 from lipdub.media.soundtrack import Soundtrack
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
-
-MOST_CHANNELS = 8
-"""Of sound that is encoded anew: what FLAC has, and layouts of AAC that players know."""
 
 
 def check_job(
@@ -36,6 +33,8 @@ def check_job(
     check_output(output, (video, audio, *files_of(options)), options.overwrite)
     if options.start is not None and movie.until is not None and options.start >= movie.until:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.until):.2f} s).")
+    if options.length == "video" and movie.until is not None and options.audio_offset >= movie.until:
+        raise OptionError(f"--audio-offset moves the whole dub after the end of {video}.")
     check_reference(options)
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)

@@ -35,17 +35,20 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "language": (str | None, "Language of the dub, three letters, for example fra."),
     "length": (
         str,
-        "How long the output is: video, sound (the picture goes on or ends early) or shortest.",
+        "How long the output is: video, sound (the picture goes on, back and forth, or ends early), shortest.",
     ),
-    "audio_offset": (str, "Let the dub begin this much later (0.12) or earlier (-0.12)."),
-    "speech": (str | None, "The dialogue alone: it drives the lips, and --audio is what is heard."),
-    "background": (str | None, "Music and effects, mixed under a dub that is dialogue only."),
+    "audio_offset": (str, "Let dub and lips begin this many seconds later (0.12) or earlier (-0.12)."),
+    "speech": (
+        str | None,
+        "The dialogue alone: it drives the lips, while --audio, the full mix, is what is heard.",
+    ),
+    "background": (str | None, "Music and effects, mixed under --audio, which then is the dialogue alone."),
     "codec": (str, f"Of the new picture: {', '.join(CODECS)}; auto is the source's."),
     "quality": (int, "Of the new picture: 0 (small) to 100 (best), the same scale for all codecs."),
     "hwaccel": (str, "Encode on the graphics card: none, auto or nvenc."),
     "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
-    "work_dir": (str | None, "Folder for unfinished work, instead of the output's."),
-    "keep_work": (bool, "Leave the unfinished work where it is when the output is done."),
+    "work_dir": (str | None, "Folder, which must be there, for unfinished work, instead of the output's."),
+    "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
 }
 EVERY = tuple(TEXTS)
 NETWORK = (

@@ -128,7 +128,7 @@ def batch(
     The options here hold for rows whose cell is empty or missing. What was done is written to
     MANIFEST.results.csv.
     """
-    with _reporting(as_json, "stopped; finished rows are kept: run the same command again to go on."):
+    with _reporting(as_json, "stopped; run the same command again (without --fresh) to go on where it was."):
         options = options_from(choices)
         from lipdub import batch as batches
         from lipdub.progress import terminal_progress
@@ -208,7 +208,8 @@ def main() -> None:
 
 @contextmanager
 def _reporting(
-    as_json: bool, stopped: str = "stopped; run the same command again to go on where it was."
+    as_json: bool,
+    stopped: str = "stopped; run the same command again (without --fresh) to go on where it was.",
 ) -> Iterator[None]:
     """Turn errors into one sentence and an exit code."""
     try:
@@ -257,6 +258,9 @@ def _show_weights(found: "list[Any]", as_json: bool) -> None:
 
 
 def _terminated(*_: object) -> NoReturn:
+    typer.echo(
+        "lipdub: stopped; run the same command again (without --fresh) to go on where it was.", err=True
+    )
     sys.exit(143)
 
 

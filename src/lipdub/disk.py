@@ -1,5 +1,6 @@
 """Files that are written for good, and what is said when the disk does not take them."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,7 @@ from pathlib import Path
 from lipdub.cache import sha256_of
 from lipdub.errors import RenderError
 
-_FULL = frozenset({28, 122})
-"""ENOSPC and EDQUOT."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def is_full(exc: Exception) -> bool:
@@ -19,7 +19,9 @@ def is_full(exc: Exception) -> bool:
 
 def disk_full(folder: Path) -> RenderError:
     """The error of a disk without space."""
-    return RenderError(f"the disk is full ({folder}); make space and run the same command again to go on.")
+    return RenderError(
+        f"the disk is full ({folder}); make space and run the same command again to go on (without --fresh)."
+    )
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Load what a job needs: the network that paints mouths and the one that finds faces."""
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lipdub import weights
@@ -27,11 +27,13 @@ class Engine:
         inpainter: what paints mouths.
         weights: name or path of its weights.
         sha256: their hash, if they have one.
+        settings: how it draws: what changes its pixels besides the weights.
     """
 
     inpainter: Inpainter
     weights: str
     sha256: str | None
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
@@ -56,7 +58,13 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
         sampler=options.sampler,
     )
     _tell_licence(file)
-    return Engine(inpainter, file.name or str(file.path), file.sha256)
+    settings = {
+        "steps": options.sampling_steps,
+        "sampler": options.sampler,
+        "seed": options.seed,
+        "precision": str(dtype),
+    }
+    return Engine(inpainter, file.name or str(file.path), file.sha256, settings)
 
 
 def load_landmarker(progress: Progress = silent) -> FaceLandmarker:

@@ -1,8 +1,9 @@
 """What decides the pixels of a job, as keys: the content of its inputs, the weights, the options that matter.
 
-Not in the keys: device and batch size, which change no more than the rounding of a sample. So a run that
-    was begun on one device can go on upon another; the same bits are promised on one class of device only,
-    with one set of libraries and one number of threads.
+Not in the keys: the device and the batch size. So a run that was begun on one graphics card can go on upon
+    another, or with smaller batches where memory was short, and what is finished is kept; the precision is
+    in them. The same bits are promised on one class of device only, with one batch size and one set of
+    libraries.
 """
 
 import uuid
@@ -91,9 +92,6 @@ def _mouths(engine: Engine, options: SyncOptions) -> dict[str, Any]:
     return {
         # A network of which nothing is known is the same as no other.
         "weights": engine.sha256 or uuid.uuid4().hex,
-        "steps": options.sampling_steps,
-        "sampler": options.sampler,
-        "seed": options.seed,
-        "precision": options.precision,
-        "torch": version("torch"),
+        "settings": dict(engine.settings) or {"seed": options.seed, "steps": options.sampling_steps},
+        "versions": [version(name) for name in ("torch", "numpy", "opencv-python", "librosa")],
     }

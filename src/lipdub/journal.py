@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from lipdub.cache import sha256_of
-from lipdub.disk import telling
+from lipdub.disk import sync_folder, telling
 from lipdub.media.timing import Order
 
 JOURNAL = "journal.jsonl"
 SEGMENTS = "segments"
+MOST_SEGMENTS = 1_000_000
+"""Of a picture: more than a month of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Finished:
         length: ticks for which its last frame is shown.
         check: checksum of the samples of its last frame as decoded, by which a search for it is trusted.
         source: pts of that frame in the movie.
+        last: the picture ends with it, so that its last frame is a key frame and as long as it is shown.
         threads: that the network computed with on a CPU, whose number changes the last bits; 0 elsewhere.
     """
 
@@ -54,6 +57,7 @@ class Finished:
     length: int = 0
     check: int = 0
     source: int = 0
+    last: bool = False
     threads: int = 0
 
 
@@ -83,17 +87,14 @@ class Journal:
         self._whole: set[str] = set()
         with telling(self._path):
             self._files.mkdir(exist_ok=True)
+            sync_folder(folder)
             _end_torn_line(self._path)
             for entry in _entries(self._path):
                 self._take(entry)
 
-    def entry(self, segment: int, key: str) -> Finished | None:
-        """The entry of a segment, whatever became of its file."""
-        return self._finished.get((segment, key))
-
     def finished(self, segment: int, key: str) -> Finished | None:
         """The entry of a segment whose file is there and whole, if there is one."""
-        entry = self.entry(segment, key)
+        entry = self._finished.get((segment, key))
         return entry if entry is not None and self._is_whole(entry) else None
 
     @property
@@ -152,7 +153,7 @@ class Journal:
 
 
 def _line(entry: Finished | Ended) -> bytes:
-    text = json.dumps(asdict(entry), default=str, sort_keys=True)
+    text = json.dumps(asdict(entry), default=Fraction.as_integer_ratio, sort_keys=True)
     return f"{zlib.crc32(text.encode()):08x} {text}\n".encode()
 
 
@@ -176,10 +177,23 @@ def _read(line: bytes) -> Finished | Ended | None:
         if values.keys() == {f.name for f in fields(Ended)}:
             return Ended(**values)
         values["order"] = _order(values["order"])
-        values["end"] = Fraction(values["end"])
-        return Finished(**values) if Path(values["file"]).name == values["file"] else None
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
+        values["end"] = Fraction(*values["end"])
+        entry = Finished(**values)
+        return entry if _possible(entry) else None
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         return None  # of another version
+
+
+def _possible(entry: Finished) -> bool:
+    """Whether the values are such as `record` writes them."""
+    numbers = (entry.size, entry.frames, entry.changed, entry.edits, entry.moved, entry.length, entry.threads)
+    return (
+        isinstance(entry.segment, int)
+        and 0 <= entry.segment < MOST_SEGMENTS
+        and isinstance(entry.key, str)
+        and Path(entry.file).name == entry.file
+        and all(isinstance(number, int) and number >= 0 for number in numbers)
+    )
 
 
 def _order(values: dict[str, Any] | None) -> Order | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from lipdub.disk import disk_full, is_full
+from lipdub.disk import disk_full, is_full, sync_folder
 from lipdub.errors import OutputError
 
 MEBIBYTE = 1 << 20
@@ -72,13 +72,9 @@ def publish(finished: Path, output: Path, overwrite: bool) -> Path:
     try:
         if finished.stat().st_dev != output.parent.stat().st_dev:
             with workspace(output) as near:
-                return publish(Path(shutil.copyfile(finished, near / finished.name)), output, overwrite)
-        with finished.open("rb") as file:
-            os.fsync(file.fileno())
-        if overwrite:
-            finished.replace(output)
-            return output
-        return next(name for name in _free_names(output) if _moved(finished, name))
+                return _named(Path(shutil.copyfile(finished, near / finished.name)), output, overwrite)
+        return _named(finished, output, overwrite)
+
     except OSError as exc:
         if is_full(exc):
             raise disk_full(output.parent) from exc
@@ -92,6 +88,18 @@ def is_text(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _named(finished: Path, output: Path, overwrite: bool) -> Path:
+    with finished.open("rb") as file:
+        os.fsync(file.fileno())
+    if overwrite:
+        finished.replace(output)
+        name = output
+    else:
+        name = next(name for name in _free_names(output) if _moved(finished, name))
+    sync_folder(output.parent)
+    return name
 
 
 def content_key(path: Path) -> str:
@@ -114,6 +122,7 @@ def _moved(finished: Path, name: Path) -> bool:
     """Rename a file unless the name is taken."""
     try:
         os.link(finished, name)  # unlike a rename, it never replaces
+        finished.unlink()  # or the next run would write into the output by its other name
     except FileExistsError:
         return False
     except OSError:  # a file system without links

@@ -7,6 +7,7 @@ entry.
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -94,8 +95,24 @@ def make_picture(job: Painting, journal: Journal) -> Picture:
         InputError: nothing of the picture is left at the length that was asked for.
         RenderError: decoding, encoding or the disk fails; what is finished stays in the journal.
     """
-    if isinstance(job.inpainter, Threaded) and journal.threads:
-        job.inpainter.pin_threads(journal.threads)
+    with _same_threads(job.inpainter, journal.threads):
+        return _made(job, journal)
+
+
+@contextmanager
+def _same_threads(inpainter: Inpainter, count: int) -> Iterator[None]:
+    """Compute with as many threads as an earlier run did, and afterwards as before."""
+    before = inpainter.threads if isinstance(inpainter, Threaded) else 0
+    if isinstance(inpainter, Threaded) and count:
+        inpainter.pin_threads(count)
+    try:
+        yield
+    finally:
+        if isinstance(inpainter, Threaded):
+            inpainter.pin_threads(before)
+
+
+def _made(job: Painting, journal: Journal) -> Picture:
     _tell_what_is_there(job, journal)
     own = _stretch(job, journal, Movie(job.movie, job.segments, job.still_length), 0)
     if not own:
@@ -120,7 +137,7 @@ def make_picture(job: Painting, journal: Journal) -> Picture:
 def _tell_what_is_there(job: Painting, journal: Journal) -> None:
     """Say what an earlier run left, and whether it is of use."""
     keys = ((number, job.segments.key(number)) for number in range(journal.bound))
-    found = [entry for number, key in keys if (entry := journal.entry(number, key))]
+    found = [entry for number, key in keys if (entry := journal.finished(number, key))]
     frames = sum(entry.frames for entry in found)
     if frames:
         log.warning("an earlier run made %d frames; this one goes on from there.", frames)
@@ -144,6 +161,7 @@ def _stretch(job: Painting, journal: Journal, stretch: Stretch, count: int) -> l
             return [known[number] for number in sorted(known) if known[number].frames]
         for gap in gaps:
             _make(job, journal, stretch, gap, known, count)
+            known = _known(stretch, journal, stretch.ended or journal.ended(stretch.end_key))
         journal.forget_checks()  # what was written is read once more, before it is used
     raise RenderError("the disk gives back other bytes than were written to it; choose another (--work-dir).")
 
@@ -152,7 +170,8 @@ def _known(stretch: Stretch, journal: Journal, ended: int | None) -> dict[int, F
     """The finished segments of a stretch, by number."""
     numbers = range(stretch.first, journal.bound if ended is None else ended)
     found = (journal.finished(number, stretch.key(number)) for number in numbers)
-    return {entry.segment: entry for entry in found if entry is not None}
+    # A segment is another one where the picture ends with it, as it may with another --length.
+    return {e.segment: e for e in found if e is not None and e.last == (e.segment + 1 == ended)}
 
 
 def _gaps(known: dict[int, Finished], first: int, ended: int | None) -> Iterator[Gap]:
@@ -173,16 +192,16 @@ def _make(
     source = stretch.source(gap, before)
     waiting = _waiting(job.movie)
     done = count + sum(entry.frames for entry in known.values())
-    with (
-        _Sink(job, journal, stretch, gap) as sink,
-        read_ahead(source.frames(), waiting) as frames,
-        write_behind(sink.write, waiting) as put,
-    ):
-        for shown in render(job.segments.plan, job.movie, job.mel, job.inpainter, frames):
-            put(shown)
-            done += 1
-            job.progress(Step("render", done, job.frames))
-    sink.finish(source.ended)
+    with _Sink(job, journal, stretch, gap) as sink:
+        with (
+            read_ahead(source.frames(), waiting) as frames,
+            write_behind(sink.write, waiting) as put,
+        ):
+            for shown in render(job.segments.plan, job.movie, job.mel, job.inpainter, frames):
+                put(shown)
+                done += 1
+                job.progress(Step("render", done, job.frames))
+        sink.finish(source.ended)
 
 
 def _waiting(movie: VideoInfo) -> int:
@@ -282,6 +301,7 @@ class _Part:
             end=self._end,
             check=self._check,
             source=self._source,
+            last=last,
             threads=self._threads,
         )
 

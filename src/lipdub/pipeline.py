@@ -16,7 +16,7 @@ from lipdub.journal import Journal
 from lipdub.media.encoding import Encoding
 from lipdub.media.probe import VideoInfo
 from lipdub.media.remux import Remux, choose_streams, remux
-from lipdub.media.sound import choose_sound
+from lipdub.media.sound import NETWORK_RATE, choose_sound
 from lipdub.media.soundtrack import Hearing, Soundtrack, hear
 from lipdub.media.timing import Order, avi_rate, common_step, rounding_note
 from lipdub.options import SyncOptions, choose
@@ -107,9 +107,9 @@ def sync(
         fetch(LANDMARKER, progress)
     if inpainter is not None:
         engine = Engine(inpainter, "given", None)
-    engine = engine or load_engine(options, progress)
     folder = folder_for(output, options.work_dir)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
+        engine = engine or load_engine(options, progress)
         sound = hear(track, work / "dub.pcm")
         made = given or decide(movie, options, progress)
         job = _Job(movie, track, sound, output, options, work, progress)
@@ -232,11 +232,18 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
     said = length_notes(
         job.sound.lips,
         movie_end,
-        sound_end=job.sound.end,
+        sound_end=_dub_end(job),
         offset=track.offset,
         mode=job.options.length,
     )
     return written, [*sound.notes, *notes, *job.sound.notes, *said]
+
+
+def _dub_end(job: _Job) -> Fraction:
+    """Seconds at which what is said ends: music under it may go on, and be cut without a word."""
+    if job.track.background is None or job.options.length != "video":
+        return job.sound.end
+    return Fraction(len(job.sound.lips), NETWORK_RATE) + job.track.offset
 
 
 def _movie_end(job: _Job, picture: Picture) -> Fraction:

@@ -115,5 +115,6 @@ class Plan:
             PlanError: it was made for another one.
         """
         found = (info.geometry.width, info.geometry.height), info.time_base
-        if found != (self.size, self.time_base) or (self.key and self.key != key):
+        found_origin = self.origin == info.origin
+        if found != (self.size, self.time_base) or not found_origin or (self.key and self.key != key):
             raise PlanError(f"the plan was made for {self.movie}, and {info.path} is another movie.")

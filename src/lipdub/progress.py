@@ -62,15 +62,16 @@ class _BarsByStage:
 
     def __init__(self, bars: "Bars") -> None:
         self._bars = bars
-        self._tasks: dict[str, tuple[TaskID, float]] = {}
+        self._tasks: dict[str, tuple[TaskID, float, int]] = {}
 
     def __call__(self, step: Step) -> None:
-        task, began = self._task(step)
-        rate = step.done / max(time.monotonic() - began, 1e-6)
+        task, began, before = self._task(step)
+        # What an earlier run did took no time of this one.
+        rate = (step.done - before) / max(time.monotonic() - began, 1e-6)
         count, speed = _in_words(step, rate)
         self._bars.update(task, completed=step.done, total=step.total, count=count, rate=speed)
 
-    def _task(self, step: Step) -> "tuple[TaskID, float]":
+    def _task(self, step: Step) -> "tuple[TaskID, float, int]":
         """The stage's bar and when it began; a stage that starts over, as in a batch, begins anew."""
         known = self._tasks.get(step.stage)
         if known and step.done >= self._bars.tasks[self._bars.task_ids.index(known[0])].completed:
@@ -78,7 +79,7 @@ class _BarsByStage:
         if known:
             self._bars.remove_task(known[0])
         task = self._bars.add_task(step.stage, total=step.total, count="", rate="")
-        self._tasks[step.stage] = (task, time.monotonic())
+        self._tasks[step.stage] = (task, time.monotonic(), step.done)
         return self._tasks[step.stage]
 
 

@@ -80,7 +80,7 @@ class Shown:
         segment: number of the segment it belongs to.
         moved: its own time was that of the frame before it.
         edits: number of its faces that change; known once it is rendered.
-        check: of its samples as decoded, where they are wanted (see `lipdub.media.frames.checksum`).
+        check: of its samples as decoded, where they are wanted (see `lipdub.media.marks.checksum`).
     """
 
     frame: av.VideoFrame

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.plan import SAME, Plan
-from lipdub.speech.mel import SAMPLE_RATE
+from lipdub.speech.mel import SAMPLE_RATE, let_go
 
 SEGMENT_SECONDS = Fraction(4)
 HEARD_BEFORE, HEARD_AFTER = Fraction(1, 4), Fraction(1, 2)
@@ -102,6 +102,7 @@ class Segments:
         # By what they are, not by their place in the plan, which other segments may move.
         order = {index: place for place, index in enumerate(used)}
         own = rows.copy()
+        own["face"] = 0  # a number of no meaning for the pixels
         own["reference"] = [order.get(int(i), SAME) for i in rows["reference"]]
         references = [self.plan.references[index] for index in used]
         return {
@@ -116,7 +117,9 @@ class Segments:
     def _heard(self, segment: int) -> str:
         low, high = segment * SEGMENT_SECONDS, (segment + 1) * SEGMENT_SECONDS
         start, end = (max(0, floor(t * SAMPLE_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER))
-        return hashlib.sha256(self.pcm[start:end].tobytes()).hexdigest()
+        heard = hashlib.sha256(self.pcm[start:end].tobytes()).hexdigest()
+        let_go(self.pcm)
+        return heard
 
 
 def digest(parts: Any) -> str:

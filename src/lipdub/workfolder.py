@@ -4,28 +4,33 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from lipdub.cache import cache_root
+from lipdub.disk import disk_full, is_full
 from lipdub.errors import OutputError
-from lipdub.journal import JOURNAL
+from lipdub.journal import JOURNAL, SEGMENTS
 from lipdub.outputs import unwritable
 
-LOCK = "lock"
+LOCK = "lipdub.lock"
 SUFFIX = ".lipdub"
 LONGEST_NAME = 255
 """Bytes of a file's name on the file systems there are."""
 
 
 def folder_for(output: Path, work_dir: str | None) -> Path:
-    """Where the unfinished work of an output lies: beside it, or in a folder that was chosen for it."""
-    place = Path(work_dir) if work_dir is not None else output.parent
-    name = output.name
-    if len(os.fsencode(name)) > LONGEST_NAME - len(SUFFIX):
-        name = f"{name[:40]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
-    return place / f"{name}{SUFFIX}"
+    """Where the unfinished work of an output lies: beside it, or in a folder that was chosen for it.
+
+    In a chosen folder its name also tells where the output is to lie: there may be others called the same.
+    """
+    if work_dir is not None:
+        return Path(work_dir) / f"{output.name[:40]}-{_place(output)}{SUFFIX}"
+    if len(os.fsencode(output.name)) > LONGEST_NAME - len(SUFFIX):
+        return output.parent / f"{output.name[:40]}-{_place(output)}{SUFFIX}"
+    return output.parent / f"{output.name}{SUFFIX}"
 
 
 @contextmanager
@@ -33,20 +38,22 @@ def work_folder(folder: Path, output: Path, *, fresh: bool, keep: bool) -> Itera
     """Hold the folder of unfinished work, alone, for as long as the block runs.
 
     It goes when the block ends well, unless it is to be kept. When the block fails, what another run can go
-    on with stays; if there is none, the folder goes as well.
+    on with stays; if there is none, the folder goes as well. Only what lipdub writes there is ever removed.
 
     Args:
         folder: see `folder_for`; what is in it from an earlier run is there.
-        output: that it belongs to, for messages.
+        output: that it belongs to.
         fresh: throw away what is in it.
         keep: leave it where it is.
 
     Raises:
-        OutputError: another run holds it, or it cannot be made.
+        OutputError: another run makes this output, or the folder cannot be made or is not lipdub's.
+        RenderError: the disk is full.
     """
-    with _held(folder, output):
-        if fresh:
-            _empty(folder)
+    with ExitStack() as stack:
+        stack.enter_context(_only_run(output))
+        stack.enter_context(_held(folder, output))
+        _tidy(folder, everything=fresh)
         remove = True
         try:
             yield folder
@@ -55,30 +62,45 @@ def work_folder(folder: Path, output: Path, *, fresh: bool, keep: bool) -> Itera
             remove = not _worth_keeping(folder)
             raise
         finally:
+            _tidy(folder, everything=remove)
             if remove:
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                _tidy(folder)
+                with suppress(OSError):  # somebody else's files are in it
+                    (folder / LOCK).unlink(missing_ok=True)
+                    folder.rmdir()
+
+
+@contextmanager
+def _only_run(output: Path) -> Iterator[None]:
+    """Make sure that no other run of this machine makes the same output, wherever its work lies."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # without a cache, the folder's own lock must do
+            place = cache_root() / "running"
+            place.mkdir(parents=True, exist_ok=True)
+            try:
+                stack.enter_context(FileLock(place / _place(output), blocking=False))
+            except Timeout as exc:
+                raise _busy(output) from exc
+        yield
 
 
 @contextmanager
 def _held(folder: Path, output: Path) -> Iterator[None]:
     while True:
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             _check_own(folder)
-            lock = FileLock(folder / LOCK)
-            lock.acquire(blocking=False)
+            lock = FileLock(folder / LOCK, blocking=False)
+            lock.acquire()
         except Timeout as exc:
-            raise OutputError(
-                f"another run is making {output} at this moment ({folder}); wait for it, or stop it."
-            ) from exc
+            raise _busy(output) from exc
         except FileNotFoundError as exc:
             if folder.parent.is_dir():
                 continue  # the run that held the folder took it away just now
             raise OutputError(f"there is no folder {folder.parent}; create it first.") from exc
+        except (FileExistsError, NotADirectoryError) as exc:
+            raise OutputError(f"{folder} is in the way; move it, or choose a --work-dir.") from exc
         except OSError as exc:
-            raise unwritable(folder.parent) from exc
+            raise (disk_full(folder) if is_full(exc) else unwritable(folder.parent)) from exc
         if (folder / LOCK).exists():
             break
         lock.release()
@@ -90,10 +112,21 @@ def _held(folder: Path, output: Path) -> Iterator[None]:
 
 
 def _check_own(folder: Path) -> None:
-    """Make sure that nothing but unfinished work is in there: it will be removed."""
-    own = any((folder / name).exists() for name in (LOCK, JOURNAL))
-    if not own and any(folder.iterdir()):
+    """Make sure that the folder is a run's of the same user: what is in it will be written and removed."""
+    found = folder.lstat()
+    own = found.st_uid == os.geteuid() if hasattr(os, "geteuid") else True
+    known = any((folder / name).exists() for name in (LOCK, JOURNAL)) or not any(folder.iterdir())
+    if folder.is_symlink() or not own or not known:
         raise OutputError(f"{folder} is in the way and not of lipdub; move it, or choose a --work-dir.")
+
+
+def _busy(output: Path) -> OutputError:
+    return OutputError(f"another run is making {output} at this moment; wait for it, or stop it.")
+
+
+def _place(output: Path) -> str:
+    """16 hexadecimal digits that tell where an output is to lie."""
+    return hashlib.sha256(os.fsencode(os.path.realpath(output))).hexdigest()[:16]
 
 
 def _worth_keeping(folder: Path) -> bool:
@@ -101,21 +134,13 @@ def _worth_keeping(folder: Path) -> bool:
     return journal.exists() and journal.stat().st_size > 0
 
 
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name != LOCK:
-            _remove(path)
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what the next run makes anew anyway."""
-    for path in folder.iterdir():
-        if path.is_file() and path.name not in {LOCK, JOURNAL}:
-            _remove(path)
-    for part in folder.glob("*/*.part"):
-        _remove(part)
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+def _tidy(folder: Path, *, everything: bool) -> None:
+    """Remove what the next run makes anew anyway; or all that lipdub writes, but for the lock."""
+    unfinished = [*folder.glob("finished.*"), *folder.glob("*.pcm"), *folder.glob(f"{SEGMENTS}/*.part")]
+    for path in unfinished:
+        with suppress(OSError):
+            path.unlink()
+    if everything:
+        shutil.rmtree(folder / SEGMENTS, ignore_errors=True)
+        with suppress(OSError):
+            (folder / JOURNAL).unlink()

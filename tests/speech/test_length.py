@@ -64,7 +64,7 @@ def test_lost_speech_is_told_with_its_place():
 
 def test_lost_silence_is_mentioned_without_advice():
     (note,) = length_notes(spoken(8, (1, 2)), Fraction(5))
-    assert note == "the dub is 3.00 s longer than the picture and was cut; 0.0 s of speech are lost."
+    assert note == "the dub is 3.00 s longer than the picture and was cut; no speech is lost."
 
 
 def test_a_sound_that_ends_early_is_followed_by_silence():
@@ -97,12 +97,12 @@ def test_an_offset_moves_what_is_lost():
     assert early[0].startswith("the first 2.00 s of the dub lie before the movie begins; 1.0 s of speech")
     assert "from 0:00:00 to 0:00:02 of the dub" in early[0]
     both = length_notes(sound, Fraction(3), offset=Fraction(-1, 2))
-    assert "0.0 s of speech are lost." in both[0]
+    assert "no speech is lost." in both[0]
     assert "4.50 s longer" in both[1]
 
 
 def test_the_sound_that_is_heard_may_be_longer_than_the_dialogue():
     sound = spoken(5, (1, 4.5))
     (note,) = length_notes(sound, Fraction(6), sound_end=Fraction(9))
-    assert note == "the dub is 3.00 s longer than the picture and was cut; 0.0 s of speech are lost."
+    assert note == "the dub is 3.00 s longer than the picture and was cut; no speech is lost."
     assert length_notes(sound, Fraction(9), sound_end=Fraction(9)) == []

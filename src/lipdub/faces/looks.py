@@ -4,6 +4,8 @@ A record is a folder of parts, each of some hundreds of frames: what was found i
 remembered at their end. A part is written whole; one that is damaged ends what is known.
 """
 
+import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -65,10 +67,13 @@ class Looks:
         """The parts that are there, in order, up to the first one that is missing or damaged."""
         while True:
             try:
-                with self._path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                digest, data = _split(self._path.read_bytes())
+                if hashlib.sha256(data).digest() != digest:
+                    return
+                with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                     part = _unpacked(arrays)
-            except (OSError, ValueError, LookupError, zipfile.BadZipFile, EOFError):
-                return
+            except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+                return  # missing, or of another version
             self._count += 1
             yield part
 
@@ -77,8 +82,10 @@ class Looks:
         unfinished = self._path.with_suffix(f".{os.getpid()}")
         with suppress(OSError):  # the record only saves time
             self._folder.mkdir(parents=True, exist_ok=True)
+            packed = io.BytesIO()
+            np.savez(packed, allow_pickle=False, **_packed(part))
             with unfinished.open("wb") as file:
-                np.savez(file, allow_pickle=False, **_packed(part))
+                file.write(hashlib.sha256(packed.getvalue()).digest() + packed.getvalue())
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(self._path)
@@ -87,6 +94,11 @@ class Looks:
     @property
     def _path(self) -> Path:
         return self._folder / f"{self._count:06d}.npz"
+
+
+def _split(data: bytes) -> tuple[bytes, bytes]:
+    """The checksum of a part, and the rest of it."""
+    return data[:32], data[32:]
 
 
 def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lipdub.errors import MediaError, RenderError
+from lipdub.disk import telling
+from lipdub.errors import MediaError
 
 _SUBTITLES = frozenset({b"sbtl", b"text", b"subp"})
 """Handlers of tracks of subtitles; a track of chapters is one too, the last."""
@@ -26,11 +27,8 @@ def disable_subtitles(path: Path, wanted: Sequence[bool]) -> None:
     Raises:
         RenderError: it cannot be written.
     """
-    try:
-        with path.open("r+b") as file:
-            _disable(file, wanted)
-    except OSError as exc:
-        raise RenderError(f"{path} cannot be changed ({exc.strerror}).") from exc
+    with telling(path), path.open("r+b") as file:
+        _disable(file, wanted)
 
 
 def sample_kinds(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lipdub.disk import telling
 from lipdub.errors import RenderError
 
 ROOM = "\u00b7" * 12
@@ -42,7 +43,7 @@ def write_display_size(path: Path, width: int, height: int) -> None:
     Raises:
         RenderError: it has no track with such a name.
     """
-    with path.open("rb+") as file:
+    with telling(path), path.open("rb+") as file:
         _enter(file, 0x1A45DFA3, leave=True)
         _enter(file, _SEGMENT)
         while True:

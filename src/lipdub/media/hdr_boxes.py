@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from lipdub.disk import telling
 from lipdub.errors import RenderError
 
 _ROAD = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
@@ -25,15 +26,12 @@ def describe_picture(path: Path, boxes: bytes) -> None:
     Raises:
         RenderError: the file is not like that, or cannot be written.
     """
-    try:
-        with path.open("r+b") as file:
-            place, index = _index(file, path)
-            file.seek(place)
-            rest = file.read()[len(index) :]
-            file.seek(place)
-            file.write(_extended(index, boxes) + rest)
-    except OSError as exc:
-        raise RenderError(f"{path} cannot be written ({exc.strerror}); make space.") from exc
+    with telling(path), path.open("r+b") as file:
+        place, index = _index(file, path)
+        file.seek(place)
+        rest = file.read()[len(index) :]
+        file.seek(place)
+        file.write(_extended(index, boxes) + rest)
 
 
 def _index(file: BinaryIO, path: Path) -> tuple[int, bytes]:

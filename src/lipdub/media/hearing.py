@@ -11,7 +11,8 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.errors import MediaError, RenderError
+from lipdub.disk import telling
+from lipdub.errors import MediaError
 from lipdub.media.probe import AudioInfo, opened
 
 NETWORK_RATE = 16_000
@@ -65,16 +66,13 @@ def decode_for_network(
 
     needed = None if end is None else (lead + int(end * NETWORK_RATE)) * SAMPLE_BYTES
     resampler = soxr.ResampleStream(dub.rate, NETWORK_RATE, 1, dtype="float32", quality="HQ")
-    try:
-        with path.open("wb") as file:
-            file.seek(lead * SAMPLE_BYTES)
-            for block in _mono(dub):
-                file.write(_pcm16(resampler.resample_chunk(block)))
-                if needed is not None and file.tell() >= needed:
-                    break
-            file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
-    except OSError as exc:
-        raise RenderError(f"{path} cannot be written ({exc.strerror}); make space or set TMPDIR.") from exc
+    with telling(path), path.open("wb") as file:
+        file.seek(lead * SAMPLE_BYTES)
+        for block in _mono(dub):
+            file.write(_pcm16(resampler.resample_chunk(block)))
+            if needed is not None and file.tell() >= needed:
+                break
+        file.write(_pcm16(resampler.resample_chunk(np.empty(0, np.float32), last=True)))
     if path.stat().st_size <= lead * SAMPLE_BYTES:
         raise MediaError(f"{dub.path} has a sound stream without a single sample in it.")
     return np.memmap(path, dtype=np.int16, mode="r")

@@ -39,8 +39,15 @@ class Joined:
 
     @property
     def order(self) -> Order:
-        """The order of all packets."""
-        return whole_order(segment.order for segment in self.segments)
+        """The order of all packets.
+
+        Raises:
+            RenderError: the segments do not follow each other in time.
+        """
+        try:
+            return whole_order(segment.order for segment in self.segments)
+        except ValueError as exc:
+            raise RenderError(f"the segments do not follow each other ({exc}); add --fresh.") from exc
 
     def packets(self) -> Iterator["av.Packet[Any]"]:
         """All packets, in the order of decoding, with both their times and their durations in `time_base`.
@@ -52,9 +59,9 @@ class Joined:
         times = DecodingTimes(order, self.usual)
         ends = [segment.order.first for segment in self.segments[1:]]
         for segment, end in zip(self.segments, [*ends, order.tail[-1] + self.length], strict=True):
-            packets, pts = _read(segment.path, self.time_base)
+            pts = [_in_ticks(packet, self.time_base) for packet in _packets(segment.path)]
             following = dict(zip(sorted(pts), [*sorted(pts)[1:], end], strict=True))
-            for packet, shown, decoded in zip(packets, pts, times.of(pts), strict=True):
+            for packet, shown, decoded in zip(_packets(segment.path), pts, times.of(pts), strict=True):
                 # MP4 takes the length of the picture from the packet that is decoded last.
                 packet.duration = self.length if shown == order.last else following[shown] - shown
                 packet.time_base = self.time_base
@@ -62,11 +69,12 @@ class Joined:
                 yield packet
 
 
-def _read(path: Path, time_base: Fraction) -> tuple[list["av.Packet[Any]"], list[int]]:
-    """The packets of a segment, a few seconds of them, and their pts in `time_base`."""
+def _packets(path: Path) -> Iterator["av.Packet[Any]"]:
+    """The packets of a segment; read twice rather than kept, since those of ProRes fill a gigabyte."""
     with opened(path) as container:
-        packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
-    return packets, [_in_ticks(packet, time_base) for packet in packets]
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:
+                yield packet
 
 
 def _in_ticks(packet: "av.Packet[Any]", time_base: Fraction) -> int:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import deque
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf, isfinite, isnan, log10
@@ -13,6 +14,9 @@ import imageio_ffmpeg
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.hearing import gap
 from lipdub.media.probe import AudioInfo
+
+LAST_LINES, LONGEST_LINE = 64, 1000
+"""Lines of ffmpeg's words that are kept, and bytes of each."""
 
 PEAK = 0.988
 """What peaks of a mix are held at where it would clip: -0.1 dB of full scale."""
@@ -104,9 +108,9 @@ def filled_up(sound: Any, heard: AudioInfo, length: Fraction) -> Any:
     return sound.filter("apad").filter("atrim", end_sample=round(length * heard.rate))
 
 
-def fit_for(encoder: str, sound: Any, heard: AudioInfo) -> Any:
+def fit_for(encoder: str, sound: Any, channels: int) -> Any:
     """In the form an encoder takes."""
-    if encoder == "libopus" and heard.channels > 2:
+    if encoder == "libopus" and channels > 2:
         return sound.filter("aformat", channel_layouts=_OPUS_LAYOUTS)
     return sound
 
@@ -144,8 +148,17 @@ def from_zero(origin: Fraction) -> dict[str, Any]:
 
 
 def _said(command: list[str]) -> str:
+    """The end of what ffmpeg says, where the figures are: of a damaged sound it complains without end."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
         raise RenderError(f"ffmpeg could not be started ({exc.strerror}); run `lipdub doctor`.") from exc
-    return done.stderr.decode(errors="replace")
+    last = deque[bytes](maxlen=LAST_LINES)
+    with child:
+        try:
+            assert child.stderr
+            last.extend(iter(lambda: child.stderr.readline(LONGEST_LINE), b""))  # type: ignore[union-attr]
+        except BaseException:
+            child.kill()
+            raise
+    return b"".join(last).decode(errors="replace")

@@ -6,12 +6,12 @@ was faster (eight runs gave eight files). Here one packet of each file waits at 
 every byte, follows from the inputs alone, and memory does not grow.
 """
 
-import errno
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
@@ -20,6 +20,7 @@ import av.error
 import av.stream
 from av.format import Flags as FormatFlags
 
+from lipdub.disk import disk_full, is_full
 from lipdub.errors import RenderError
 
 if TYPE_CHECKING:
@@ -196,24 +197,26 @@ def write(
     try:
         output.start_encoding()
     except (av.error.FFmpegError, OSError, ValueError) as exc:
-        raise write_error(exc) from exc
+        raise write_error(exc, _path_of(output)) from exc
     strict = not output.format.flags & _EQUAL_TIMES
     for turn, packet, lane in heapq.merge(*sources, key=_due):
         lane.place(packet, strict)
         try:
             output.mux_one(packet)
         except (av.error.FFmpegError, OSError, ValueError) as exc:
-            raise write_error(exc) from exc
+            raise write_error(exc, _path_of(output)) from exc
         told(turn // _TURNS.denominator)
 
 
-def write_error(exc: Exception) -> RenderError:
+def write_error(exc: Exception, path: Path) -> RenderError:
     """What to say of an error while writing the output."""
-    if getattr(exc, "errno", None) == errno.ENOSPC:
-        return RenderError(
-            "the disk is full while writing the output; make space and run the same command again."
-        )
+    if is_full(exc):
+        return disk_full(path.parent)
     return RenderError(f"the output could not be put together ({getattr(exc, 'strerror', None) or exc}).")
+
+
+def _path_of(output: av.container.OutputContainer) -> Path:
+    return Path(output.name.removeprefix("file:"))
 
 
 def _readable(packets: Iterator[Packet], damaged: Callable[[Fraction], None] | None) -> Iterator[Packet]:

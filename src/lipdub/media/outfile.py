@@ -86,7 +86,7 @@ def written(path: Path, form: str, options: dict[str, str]) -> Iterator[av.conta
             f"file:{path}", "w", format=form, container_options=options, metadata_errors="surrogateescape"
         )
     except (av.error.FFmpegError, OSError, ValueError) as exc:
-        raise write_error(exc) from exc
+        raise write_error(exc, path) from exc
     try:
         yield target
     except BaseException:
@@ -96,7 +96,7 @@ def written(path: Path, form: str, options: dict[str, str]) -> Iterator[av.conta
     try:
         target.close()
     except (av.error.FFmpegError, OSError) as exc:
-        raise write_error(exc) from exc
+        raise write_error(exc, path) from exc
 
 
 def check_finished(output: Path) -> None:

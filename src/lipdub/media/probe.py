@@ -45,7 +45,7 @@ _GAPLESS_FORMATS = frozenset({"wav", "w64", "flac", "aiff", "au", "aac", "ac3", 
 # Containers whose duration counts from time 0, wherever their streams begin.
 _ENDS_ONLY = frozenset({"matroska,webm"})
 # What ffmpeg takes so many channels for, where a file does not say which is which.
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 # Containers that store decoding times only; libavformat's guess of the others is wrong with B-frames.
 _DECODING_TIMES = frozenset({"avi"})
@@ -63,6 +63,7 @@ class Stream:
     kind: str
     codec: str | None
     cover: bool = False
+    channels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,8 @@ def _stream(stream: av.stream.Stream, chapters: int) -> Stream:
         kind = "timecode"
     elif kind == "data" and getattr(stream, "name", None) == "bin_data" and stream.frames == chapters > 0:
         kind = "chapters"
-    return Stream(stream.index, kind, codec, _is_cover(stream))
+    channels = stream.channels if isinstance(stream, av.AudioStream) and context else 0
+    return Stream(stream.index, kind, codec, _is_cover(stream), channels)
 
 
 def _is_whole(stream: av.stream.Stream) -> bool:
@@ -424,7 +426,7 @@ def _geometry(stream: av.VideoStream, frame: av.VideoFrame) -> Geometry:
 
 def _layout(context: av.AudioCodecContext) -> str:
     unknown = context.layout.name.endswith("channels")
-    return _USUAL_LAYOUTS.get(context.channels, "") if unknown else context.layout.name
+    return USUAL_LAYOUTS.get(context.channels, "") if unknown else context.layout.name
 
 
 def _packet_samples(path: Path, stream: av.AudioStream) -> int:

@@ -240,7 +240,8 @@ class _Work:
             movie = ffmpeg.input(_file(info.path), **from_zero(info.origin))
             filled = movie[str(carried.index)].filter("aresample", **{"async": 1, "first_pts": 0})
             bit_rate = sound_rate(self.suffix, carried.codec, old.channels)
-            return self._encoded_sound(filled, carried.codec, old.rate, old.format.bits, bit_rate)
+            fit = fit_for(carried.codec, filled, old.channels)
+            return self._encoded_sound(fit, carried.codec, old.rate, old.format.bits, bit_rate)
         if carried.kind == "audio" and self._loses_priming(info.container):
             return self._copied_sound(info.path, carried.index, -info.origin)
         if carried.codec == "copy":
@@ -343,7 +344,7 @@ def _sound(job: Remux, dub: Any) -> Any:
         below = ffmpeg.input(_file(job.background.path), **options)
         sound = summed(sound, placed(below["a:0"], job.background), job.heard)
         sound = limited(sound) if job.limited else sound
-    return fit_for(job.sound.codec, filled_up(sound, job.heard, job.length), job.heard)
+    return fit_for(job.sound.codec, filled_up(sound, job.heard, job.length), job.heard.channels)
 
 
 def _begins(job: Remux) -> Fraction:

@@ -11,6 +11,7 @@ from lipdub.media.probe import AudioInfo
 
 __all__ = [
     "LOSSLESS",
+    "MOST_CHANNELS",
     "MP4_SOUND",
     "NETWORK_RATE",
     "SOUND_CARRIERS",
@@ -20,6 +21,9 @@ __all__ = [
     "decode_for_network",
     "packet_times",
 ]
+
+MOST_CHANNELS = 8
+"""Of sound that is encoded anew: what FLAC has, and layouts of AAC that players know."""
 
 PACKET = Fraction(1, 20)
 """Seconds of sound that a packet of any codec holds at most, more or less."""

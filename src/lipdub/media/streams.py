@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lipdub.media.boxes import sample_kinds
 from lipdub.media.encoding import ENCODERS, plain_name
 from lipdub.media.probe import Stream, VideoInfo
-from lipdub.media.sound import MP4_SOUND, SOUND_CARRIERS
+from lipdub.media.sound import MOST_CHANNELS, MP4_SOUND, SOUND_CARRIERS
 from lipdub.media.tracks import COVERS
 
 _ITUNES = frozenset({".mp4", ".m4v"})
@@ -121,7 +121,7 @@ def _codec_in(stream: Stream, suffix: str) -> str | None:
             carrier = SOUND_CARRIERS.get(suffix, MP4_SOUND)
             if stream.codec in carrier.codecs | carrier.held:
                 return "copy"
-            if stream.codec is None:
+            if stream.codec is None or (carrier.fallback != "pcm" and stream.channels > MOST_CHANNELS):
                 return None
             return "pcm_s16le" if carrier.fallback == "pcm" else carrier.fallback
         case "subtitle":

@@ -13,7 +13,7 @@ from av.codec.context import Flags
 
 from lipdub.errors import RenderError
 from lipdub.media.muxing import Packet
-from lipdub.media.probe import opened
+from lipdub.media.probe import USUAL_LAYOUTS, opened
 
 Output = av.container.OutputContainer
 
@@ -22,9 +22,6 @@ COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png"
 
 KEEPING_TAGS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 """Outputs that keep the four letters by which MP4 and MOV name a codec; ProRes has its profile in them."""
-
-USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""What a number of channels means that nothing is said of; libavutil's own reading."""
 
 
 def add_copy(target: Output, template: Any, suffix: str) -> Any:

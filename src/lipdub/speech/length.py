@@ -8,6 +8,7 @@ from lipdub.speech.mel import SAMPLE_RATE, Pcm
 
 SAME_LENGTH = Fraction(1, 1000)
 """Seconds by which sound and picture may differ and still count as equally long."""
+NOTHING_LOST = "no speech is lost"
 HEARD = Fraction(1, 10)
 """Seconds of silence at the end that are worth a word."""
 
@@ -53,7 +54,7 @@ def length_notes(
         lost = _lost(pcm, length - offset, None)
         notes.append(
             f"the dub is {_seconds(heard - length)} longer than the picture and was cut; {lost}"
-            f"{'' if lost.startswith('0.0') else ' (--length sound would keep it)'}."
+            f"{' (--length sound would keep it)' if mode == 'video' and lost != NOTHING_LOST else ''}."
         )
     elif length - heard > HEARD:
         notes.append(f"the dub ends {_seconds(length - heard)} before the picture; silence follows.")
@@ -75,9 +76,9 @@ def clock(seconds: int) -> str:
 
 def _lost(pcm: Pcm, start: Fraction, end: Fraction | None) -> str:
     speech = speech_between(pcm, start, end)
-    words = f"{speech.seconds:.1f} s of speech are lost"
     if not speech.seconds:
-        return words
+        return NOTHING_LOST
+    words = f"{speech.seconds:.1f} s of speech are lost"
     return f"{words}, from {clock(int(speech.first))} to {clock(ceil(speech.last))} of the dub"
 
 
