@@ -12,7 +12,7 @@ import pytest
 
 from lipdub import segments, sync
 from lipdub.engine import Engine
-from lipdub.errors import OutputError, RenderError
+from lipdub.errors import OutputError, PlanError, RenderError
 from lipdub.journal import Journal
 from lipdub.plan import Plan
 from lipdub.planfile import save_plan
@@ -121,6 +121,60 @@ def test_what_an_option_does_not_touch_is_kept(source: Path, dub: Path, tmp_path
     output.unlink()
     assert again(source, other, output, moved, "other", fresh=True, seed=8) == 10
     assert not (tmp_path / "out.mp4.lipdub").exists()
+
+
+def test_a_segment_is_another_one_where_the_picture_ends(source: Path, tmp_path: Path):
+    """A dub of 1 s ends the picture at the border of a segment that another length has in its middle."""
+    dub = click_file(tmp_path / "short.wav", seconds=1, times=(0.3,), rate=48_000)
+    plan = plan_by_hand(source)
+
+    def run(name: str, length: str, **choices) -> bytes:
+        output = tmp_path / name
+        engine_ = engine(Counting())
+        sync(source, dub, output, plan=plan, engine=engine_, length=length, overwrite=True, **choices)
+        return output.read_bytes()
+
+    fresh = run("a.mp4", "shortest")
+    run("b.mp4", "video", keep_work=True)
+    assert run("b.mp4", "shortest", keep_work=True) == fresh
+    assert run("b.mp4", "video") == run("c.mp4", "video")
+
+
+def test_outputs_of_one_name_share_a_folder_of_work_in_peace(source: Path, dub: Path, tmp_path: Path):
+    plan, place = plan_by_hand(source), tmp_path / "scratch"
+    for folder in (place, tmp_path / "fr", tmp_path / "de"):
+        folder.mkdir()
+    stopped(source, dub, tmp_path / "fr" / "out.mp4", plan, 40, work_dir=str(place))
+    again(source, dub, tmp_path / "de" / "out.mp4", plan, work_dir=str(place))
+    assert again(source, dub, tmp_path / "fr" / "out.mp4", plan, work_dir=str(place)) < COUNT
+
+
+def test_one_output_is_made_once_wherever_the_work_lies(source: Path, dub: Path, tmp_path: Path):
+    plan, output, place, told = plan_by_hand(source), tmp_path / "out.mp4", tmp_path / "scratch", []
+    place.mkdir()
+
+    def second(step: Step) -> None:
+        if step.stage == "render" and step.done == 20:
+            with pytest.raises(OutputError, match="another run is making"):
+                sync(source, dub, output, plan=plan, engine=engine(Counting()), work_dir=str(place))
+            told.append(step)
+
+    sync(source, dub, output, plan=plan, engine=engine(Counting()), progress=second)
+    assert told
+
+
+def test_a_link_in_place_of_the_folder_is_not_followed(source: Path, dub: Path, tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out.mp4.lipdub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="in the way"):
+        again(source, dub, tmp_path / "out.mp4", plan_by_hand(source))
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_plan_on_another_clock_is_refused(source: Path, dub: Path, tmp_path: Path):
+    plan = replace(plan_by_hand(source), origin=Fraction(-1, 100))
+    with pytest.raises(PlanError, match="another movie"):
+        again(source, dub, tmp_path / "out.mp4", plan)
 
 
 def test_another_movie_of_the_same_name_keeps_nothing(source: Path, dub: Path, tmp_path: Path):

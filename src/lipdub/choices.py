@@ -35,7 +35,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "language": (str | None, "Language of the dub, three letters, for example fra."),
     "length": (
         str,
-        "How long the output is: video, sound (the picture goes on, back and forth, or ends early), shortest.",
+        "How long the output is: video, sound (the picture goes on, or ends early) or shortest.",
     ),
     "audio_offset": (str, "Let dub and lips begin this many seconds later (0.12) or earlier (-0.12)."),
     "speech": (
