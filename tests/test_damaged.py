@@ -49,6 +49,9 @@ FOUND = {
     "726": ("refused", "a codec that cannot be decoded"),  # AttributeError
     "938": ("refused", "by its time stamps"),  # "please report this"
     "1231": ("refused", "are the most of a side"),  # failed in the encoder, at the end
+    "306": ("ok", ""),  # IndexError: the movie shows fewer streams when it is opened again
+    "969": ("refused", "a clock that ticks once"),  # hours of silence
+    "185": ("refused", "--audio-offset"),  # "please report this"
     "1608": ("refused", "more memory than there is"),  # "cannot allocate memory"
     "100221": ("ok", ""),  # first frames without times came before time 0, where no player shows them
     "555": ("ok", ""),  # UnicodeDecodeError: tags that are not UTF-8

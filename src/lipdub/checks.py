@@ -14,6 +14,9 @@ from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
 
+LONGEST_LEAD = 60
+"""Seconds for which a still picture may be shown before its dub begins."""
+
 
 def check_job(
     video: Path, audio: Path, output: Path, options: SyncOptions, plan: Plan | None = None
@@ -33,7 +36,8 @@ def check_job(
     check_output(output, (video, audio, *files_of(options)), options.overwrite)
     if options.start is not None and movie.until is not None and options.start >= movie.until:
         raise OptionError(f"--start lies after the end of {video} ({float(movie.until):.2f} s).")
-    if options.length == "video" and movie.until is not None and options.audio_offset >= movie.until:
+    until = LONGEST_LEAD if movie.still else movie.until
+    if until is not None and options.audio_offset >= until:
         raise OptionError(f"--audio-offset moves the whole dub after the end of {video}.")
     check_reference(options)
     encoding_for(movie, output, options)

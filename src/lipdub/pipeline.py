@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from lipdub.checks import check_job, encoding_for
 from lipdub.deciding import decide
 from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
+from lipdub.errors import OptionError
 from lipdub.identity import segments_of
 from lipdub.journal import Journal
 from lipdub.media.encoding import Encoding
@@ -197,6 +198,8 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
     suffix = job.output.suffix
     movie_end = _movie_end(job, picture)
     length = output_length(movie_end, job.sound.end, job.options.length)
+    if job.track.background is None and job.track.offset >= length:
+        raise OptionError(f"--audio-offset moves the whole dub after the end of {job.movie.path}.")
     missing = length - job.sound.end
     track = job.track
     sound = choose_sound(track.heard, suffix, abs(missing) <= SAME_LENGTH, missing, track.offset)

@@ -60,6 +60,19 @@ def check_start(path: Path, seconds: Fraction) -> None:
         )
 
 
+def check_time_base(path: Path, time_base: Fraction) -> None:
+    """Refuse a movie whose clock hardly ever ticks.
+
+    Raises:
+        MediaError: from one tick to the next, `time_base` seconds, is longer than any picture is shown.
+    """
+    if time_base > LONGEST_STILL:
+        raise MediaError(
+            f"{path} has a clock that ticks once in {float(time_base):.2g} s: its header is damaged;"
+            " export it again."
+        )
+
+
 def check_sound(path: Path, rate: int, channels: int) -> None:
     """Refuse sound that nobody records.
 

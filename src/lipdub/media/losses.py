@@ -34,7 +34,8 @@ def losses(source: Path, output: Path, suffix: str, pairs: Sequence[tuple[int, i
         gone += [] if _title(old.metadata) in {None, _title(new.metadata)} else ["title"]
         if gone:
             notes.append(f"{suffix} does not keep these tags of the movie: {', '.join(sorted(gone))}.")
-        both = [(old.streams[one], new.streams[other]) for one, other in pairs]
+        there = [(one, other) for one, other in pairs if one < len(old.streams) and other < len(new.streams)]
+        both = [(old.streams[one], new.streams[other]) for one, other in there]
         if not any(s.type == "data" and _stamp(s) for s in old.streams):  # of which is said already
             notes += _time_codes(both, suffix)
         for what, kept in _COMPARED.items():

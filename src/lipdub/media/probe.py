@@ -22,6 +22,7 @@ from lipdub.media.bounds import (
     check_size,
     check_sound,
     check_start,
+    check_time_base,
 )
 from lipdub.media.colour_tags import Colour, colour_of, said_of, told_by
 from lipdub.media.described import Described, DolbyVision
@@ -204,6 +205,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         frame = _first_frame(container, stream, path)
         still = container.format.name.endswith(STILL_FORMATS) or _is_alone(path, stream)
         time_base = 1 / STILL_RATE if still else _time_base(stream)
+        check_time_base(path, time_base)
         rate = STILL_RATE if still else believed_rate(stream.average_rate, stream.guessed_rate)
         times = _times(frame, container, stream)
         origin, usual = _origin(container), max(1, round(1 / (rate * time_base)))
