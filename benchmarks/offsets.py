@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import put, table
+from common import ROOT, put, table
 from lipdub.media.probe import probe_audio
+
+sys.path.insert(0, str(ROOT))
+
 from tests.support.dubs import (
     CONTAINERS,
     KINDS,

@@ -23,7 +23,7 @@ from lipdub.media.probe import probe_audio, probe_video
 from lipdub.media.sound import decode_for_network
 from tests.support import bombs
 from tests.support.jobs import Painter, grey, plan_by_hand
-from tests.support.media import clicks, frame_times, movie, write_sound
+from tests.support.media import Extras, click_file, clicks, frame_times, movie, write_sound
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,7 +54,6 @@ FOUND = {
     "185": ("refused", "--audio-offset"),  # "please report this"
     "1608": ("refused", "more memory than there is"),  # "cannot allocate memory"
     "100221": ("ok", ""),  # first frames without times came before time 0, where no player shows them
-    "555": ("ok", ""),  # UnicodeDecodeError: tags that are not UTF-8
 }  # fmt: skip
 """Case: what becomes of it now, and words that are said; what became of it before is in the remark."""
 
@@ -219,3 +218,12 @@ def test_slides_that_are_shown_for_minutes_keep_their_times(tmp_path: Path):
         length="video",
     )
     assert frame_times(result.output) == frame_times(slides) == [Fraction(time, 12_800) for time in pts]
+
+
+def test_tags_that_are_not_utf_8_do_not_stop_a_job(tmp_path: Path):
+    source = movie(tmp_path / "movie.mkv", count=5, extras=Extras(title="Aaaa"))
+    source.write_bytes(source.read_bytes().replace(b"Aaaa", b"A\xff\xfea"))
+    dub = click_file(tmp_path / "dub.wav", seconds=0.2, times=(0.1,))
+    result = sync(source, dub, tmp_path / "out.mkv", plan=plan_by_hand(source), inpainter=Painter(grey))
+    assert result.frames == 5
+    assert b"A\xff\xfea" in (tmp_path / "out.mkv").read_bytes()
