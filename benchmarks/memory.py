@@ -22,7 +22,7 @@ from common import FOOTAGE, CopyReference, put, table
 from lipdub import sync
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import probe_video
-from lipdub.plan import EDIT, SAME, Plan
+from lipdub.plan import Plan, edits_at
 
 CLIP = FOOTAGE / "scenes" / "speaker_2213fps.mp4"
 RUNS = (("whole", 10), ("whole", 100), ("plan", 10), ("plan", 100), ("plan", 1000))
@@ -62,7 +62,7 @@ def planned(movie: str) -> Plan:
     """A mouth in every tenth frame."""
     info = probe_video(movie)
     pts = [number * round(1 / (RATE * info.time_base)) for number in range(0, info.frames, EVERY)]
-    edits = np.array([(p, 0, 700.0, 300.0, 250.0, 318.0, SAME, 1.0) for p in pts], EDIT)
+    edits = edits_at(pts, (700, 300, 250, 318, 0))
     return Plan(info.path.name, SIZE, info.time_base, info.origin, (), edits)
 
 

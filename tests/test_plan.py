@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
+from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
-from lipdub.plan import EDIT, SAME, Plan, Reference
+from lipdub.plan import BOX, DECIMALS, EDIT, SAME, SILENCE, Left, Person, Plan, Reference, Stem
 from lipdub.planfile import load_plan, save_plan
 from lipdub.planning import (
     FADE_SECONDS,
@@ -41,11 +42,11 @@ def _track(
     x: float = 100,
     seen: np.ndarray | None = None,
 ) -> Track:
-    boxes = np.tile([x, 50.0, height * 124 / 158, height], (len(pts), 1))
-    apertures = np.full(len(pts), 0.1)
-    if seen is not None:
-        apertures[~seen] = np.nan
-    return Track(number, shot, np.asarray(pts, dtype=np.int64), boxes, apertures)
+    faces = np.zeros(len(pts), SIGHTING)
+    faces["box"] = x, 50.0, height * 124 / 158, height, 0
+    faces["points"], faces["aperture"] = 0.75, 0.1
+    seen = np.ones(len(pts), bool) if seen is None else seen
+    return Track(number, shot, np.asarray(pts, dtype=np.int64), faces, seen)
 
 
 def _plan(*tracks: Track, shots: tuple[int, ...] = (0,), pts: np.ndarray = MOVIE, **options) -> Plan:
@@ -87,7 +88,7 @@ def test_opacity_fades_where_a_face_comes_and_goes_within_a_shot():
 
 def test_opacity_fades_where_the_mouth_leaves_the_picture():
     track = _track(0, MOVIE)
-    track.boxes[:, 0] = 700 + 10.0 * np.arange(100)  # the mouth is outside from frame 52 on
+    track.faces["box"][:, 0] = 700 + 10.0 * np.arange(100)  # the mouth is outside from frame 52 on
     plan = _plan(track)
     mouths = plan.edits["x"] + plan.edits["width"] / 2
     assert (mouths < 1280).all()
@@ -143,7 +144,7 @@ def test_reference_first_is_the_first_frame_of_each_track():
     plan = _plan(early, late, reference="first")
     assert [r.pts for r in plan.references] == [200, 2400]
     assert {(e.face, e.reference) for e in plan} == {(0, 0), (3, 1)}
-    assert plan.references[1].box == pytest.approx((300, 50, 124, 158))
+    assert plan.references[1].box == pytest.approx((300, 50, 124, 158, 0))
 
 
 def test_reference_same_needs_no_reference():
@@ -153,7 +154,7 @@ def test_reference_same_needs_no_reference():
 
 
 def test_a_picture_serves_all_frames_whatever_else_is_asked_for():
-    picture = Reference((1, 2, 30, 40), picture="/somewhere/anna.png")
+    picture = Reference((1, 2, 30, 40, 5), picture="/somewhere/anna.png")
     plan = _plan(_track(0, MOVIE[:40]), _track(1, MOVIE[60:]), reference="random", picture=picture)
     assert plan.references == (picture,)
     assert set(plan.edits["reference"]) == {0}
@@ -198,11 +199,17 @@ def _random_plan(seed: int = 0, count: int = 40) -> Plan:
     edits = np.zeros(count, EDIT)
     edits["pts"] = np.cumsum(rng.integers(1, 5000, count))
     edits["face"] = rng.integers(0, 9, count)
-    for column in ("x", "y", "width", "height"):
-        edits[column] = rng.uniform(1, 900, count)
+    for column in BOX:
+        edits[column] = rng.uniform(1, 180, count)
+    edits["sound"] = rng.integers(SILENCE, 2, count)
+    edits["jaw"] = np.round(rng.uniform(0, 1, edits["jaw"].shape), DECIMALS)
+    edits["jaw"][::3] = np.nan
     edits["reference"] = rng.integers(SAME, 2, count)
     edits["opacity"] = rng.uniform(0, 1, count)
-    references = (Reference((1.25, -2.5, 3.0, 4.1), 7), Reference((0.1, 0.2, 30, 40), picture="ä/b c.png"))
+    references = (
+        Reference((1.25, -2.5, 3.0, 4.1, -7.5), 7),
+        Reference((0.1, 0.2, 30, 40, 0), picture="ä/b c.png"),
+    )
     return Plan(
         'Füße "1".mkv',
         (1920, 1080),
@@ -210,12 +217,15 @@ def _random_plan(seed: int = 0, count: int = 40) -> Plan:
         Fraction(-7, 3),
         references,
         edits,
+        (Stem("anna é.wav", Fraction(-1, 3)),),
+        (Person(3, 1.5, 77, (1.0, 2.0, 30.0, 40.0, 5.0)),),
+        (Left(3, 7, 99, "in profile"),),
         ("a note.", "é"),
     )
 
 
 def _same(a: Plan, b: Plan) -> bool:
-    return np.array_equal(a.edits, b.edits) and replace(a, edits=b.edits) == b
+    return a.edits.tobytes() == b.edits.tobytes() and replace(a, edits=b.edits) == b
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -227,12 +237,12 @@ def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path, seed: int):
 
 def test_a_plan_that_was_made_comes_back_equal_and_readable(tmp_path: Path):
     track = _track(0, MOVIE[3:])
-    track.boxes[:] += np.random.default_rng(0).uniform(0, 1, track.boxes.shape)
+    track.faces["box"] += np.random.default_rng(0).uniform(0, 1, track.boxes.shape)
     plan = _plan(track, reference="random")
     save_plan(plan, tmp_path / "plan.json")
     assert _same(load_plan(tmp_path / "plan.json"), plan)
     lines = (tmp_path / "plan.json").read_text().splitlines()
-    assert max(len(line) for line in lines) < 200
+    assert max(len(line) for line in lines) < 500
     assert sum(line.startswith("    [") for line in lines) == len(plan.edits)
 
 
@@ -334,7 +344,7 @@ def test_a_bad_edit_is_named_by_its_number(tmp_path: Path):
     save_plan(_random_plan(), path)
     lines = path.read_text().splitlines()
     first = next(i for i, line in enumerate(lines) if line.startswith("    ["))
-    lines[first + 6] = "    [1, 0, 5.0, 5.0, -20.0, 30.0, -1, 1.0],"
+    lines[first + 6] = "    [1, 0, 5.0, 5.0, -20.0, 30.0, 0.0, -1, 0, 1.0, null],"
     path.write_text("\n".join(lines))
     with pytest.raises(PlanError, match=r"edit 7 .*no picture has room"):
         load_plan(path)
@@ -342,7 +352,7 @@ def test_a_bad_edit_is_named_by_its_number(tmp_path: Path):
 
 @pytest.mark.slow
 def test_two_hours_in_one_shot(tmp_path: Path):
-    """180,000 edits. Measured: 10.6 MB in memory; made in 0.3 s, saved in 0.7 s, loaded in 1.4 s."""
+    """180,000 edits. Measured: 24.5 MB in memory; made in 0.3 s, saved in 0.7 s, loaded in 1.4 s."""
     pts = np.arange(180_000, dtype=np.int64) * FRAME
     track = _track(0, pts)
     began = time.monotonic()
@@ -353,5 +363,5 @@ def test_two_hours_in_one_shot(tmp_path: Path):
     again = load_plan(tmp_path / "plan.json")
     loaded = time.monotonic()
     assert _same(plan, again)
-    assert again.edits.nbytes < 12e6
+    assert again.edits.nbytes < 25e6
     assert max(made - began, saved - made, loaded - saved) < 10

@@ -11,7 +11,7 @@ import pytest
 from lipdub.faces.paste import take_crop
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import VideoInfo, probe_video
-from lipdub.plan import EDIT, SAME, Plan, Reference
+from lipdub.plan import SAME, Plan, Reference, edits_at
 from lipdub.render import (
     CACHED_REFERENCES,
     MAX_WAITING,
@@ -26,7 +26,7 @@ from tests.support.faces import movie_info, noise_frame
 
 SIZE = 16
 FRAME = 40
-BOX = (10.0, 4.0, 31.4, 40.0)
+BOX = (10.0, 4.0, 31.4, 40.0, 0.0)
 INFO = movie_info(64, 48, "yuv420p")
 
 
@@ -66,10 +66,7 @@ class Clock:
 def _plan(
     pts: list[int], info: VideoInfo = INFO, references: tuple[Reference, ...] = (), index: int = SAME
 ) -> Plan:
-    edits = np.zeros(len(pts), EDIT)
-    edits["pts"], edits["reference"], edits["opacity"] = sorted(pts), index, 1
-    for name, value in zip(("x", "y", "width", "height"), BOX, strict=True):
-        edits[name] = value
+    edits = edits_at(sorted(pts), BOX, reference=index)
     size = info.geometry.width, info.geometry.height
     return Plan(info.path.name, size, info.time_base, info.origin, references, edits)
 
@@ -307,7 +304,7 @@ def test_a_picture_is_a_reference_in_its_own_geometry_and_colours(tmp_path: Path
         stream = container.add_stream("png", width=70, height=90, pix_fmt="rgb24")
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    plan = _plan([0], INFO, (Reference((20.0, 30.0, 30.0, 30.0), picture=str(path)),), 0)
+    plan = _plan([0], INFO, (Reference((20.0, 30.0, 30.0, 30.0, 0.0), picture=str(path)),), 0)
     crop = ReferenceReader(plan, INFO, 10)(plan.at(0)[0], np.zeros((10, 10, 3), np.float32))
     np.testing.assert_allclose((crop + 1) / 2, np.tile([1, 128 / 255, 0], (10, 10, 1)), atol=0.01)
 

@@ -107,5 +107,5 @@ def picture_reference(path: Path, landmarker: FaceLandmarker) -> Reference:
         raise MediaError(f"{path}: no face was found in the reference picture; choose a clearer one.")
     factor = info.geometry.upright_size[1] / image.shape[0]
     largest = max((scaled(face, factor) for face in faces), key=lambda face: float(face.box[3]))
-    x, y, width, height = largest.box.tolist()
-    return Reference((x, y, width, height), picture=str(path.resolve()))
+    x, y, width, height, roll = largest.box.tolist()
+    return Reference((x, y, width, height, roll), picture=str(path.resolve()))

@@ -3,26 +3,32 @@
 import json
 import math
 import re
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import PlanError
-from lipdub.plan import EDIT, SAME, Edit, Plan, Reference
+from lipdub.faces.sighting import JAW
+from lipdub.plan import DECIMALS, EDIT, SAME, SILENCE, Edit, Left, Person, Plan, Reference, Stem
 
-FORMAT = 1
+Place: TypeAlias = tuple[float, float, float, float, float]
+
+FORMAT = 2
 LARGEST = 1e6
 """No picture has that many pixels in a row."""
-MAX_BYTES = 1 << 28
-"""Twice the plan of two hours with four faces at 60 frames a second; more is a movie given by mistake."""
+MOST_CROPS = 10
+"""A point of the jaw lies no farther away than so many sizes of the crop."""
+MAX_BYTES = 1 << 30
+"""More than the plan of two hours with four faces at 30 frames a second; more is a movie given by mistake."""
 
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Write a plan as JSON that a person can read and edit."""
-    edits = ",\n    ".join(json.dumps(edit) for edit in plan)
+    edits = ",\n    ".join(json.dumps(_row(edit)) for edit in plan)
     head = {
         "lipdub_plan": FORMAT,
         "movie": plan.movie,
@@ -32,10 +38,19 @@ def save_plan(plan: Plan, path: Path) -> None:
         "origin": str(plan.origin),
         "notes": plan.notes,
         "references": [{"box": r.box, "pts": r.pts, "picture": r.picture} for r in plan.references],
+        "stems": [{"path": s.path, "start": str(s.start)} for s in plan.stems],
+        "people": [asdict(person) for person in plan.people],
+        "left": [asdict(left) for left in plan.left],
         "columns": EDIT.names,
     }
     text = json.dumps(head, indent=2, ensure_ascii=False).rstrip("}\n ")
     path.write_text(f'{text},\n  "edits": [\n    {edits}\n  ]\n}}\n', encoding="utf-8")
+
+
+def _row(edit: Edit) -> list[Any]:
+    *numbers, jaw = edit
+    known = not np.isnan(jaw).any()
+    return [*numbers, np.round(jaw.astype(np.float64), DECIMALS).tolist() if known else None]
 
 
 def load_plan(path: Path) -> Plan:
@@ -76,45 +91,69 @@ def _read_plan(data: dict[str, Any], path: Path) -> Plan:
         origin=_fraction(data["origin"]),
         references=tuple(_read_reference(entry) for entry in data["references"]),
         edits=_read_edits(data, path),
+        stems=tuple(Stem(_text(e["path"]), _fraction(e["start"])) for e in data["stems"]),
+        people=tuple(_read_person(entry) for entry in data["people"]),
+        left=tuple(_read_left(entry) for entry in data["left"]),
         notes=tuple(_text(note) for note in data["notes"]),
         key=_text(data["key"]),
     )
 
 
 def _read_reference(entry: dict[str, Any]) -> Reference:
-    x, y, width, height = (_number(value) for value in entry["box"])
     pts = None if entry["pts"] is None else _whole(entry["pts"])
     picture = None if entry["picture"] is None else _text(entry["picture"])
-    if not _is_box(x, y, width, height) or (pts is None) == (picture is None):
+    if (pts is None) == (picture is None):
         raise ValueError(f"the reference {entry} cannot be")
-    return Reference((x, y, width, height), pts, picture)
+    return Reference(_read_box(*entry["box"]), pts, picture)
+
+
+def _read_person(entry: dict[str, Any]) -> Person:
+    face, pts = _whole(entry["face"]), _whole(entry["pts"])
+    return Person(face, _number(entry["seconds"]), pts, _read_box(*entry["box"]))
+
+
+def _read_left(entry: dict[str, Any]) -> Left:
+    face, first, last = (_whole(entry[name]) for name in ("face", "first", "last"))
+    return Left(face, first, last, _text(entry["reason"]))
 
 
 def _read_edits(data: dict[str, Any], path: Path) -> npt.NDArray[np.void]:
     if data["columns"] != list(EDIT.names or ()):
         raise PlanError(f"{path}: the columns must be {', '.join(EDIT.names or ())}.")
-    rows: list[Edit] = []
-    for number, row in enumerate(data["edits"], start=1):
+    rows = np.zeros(len(data["edits"]), EDIT)
+    for number, row in enumerate(data["edits"]):
         try:
-            rows.append(_read_edit(row, len(data["references"])))
+            rows[number] = _read_edit(row, len(data["references"]), len(data["stems"]))
         except (TypeError, ValueError) as exc:
-            raise PlanError(f"{path}: edit {number} {str(row)[:200]} cannot be: {exc}.") from exc
-    return np.sort(np.array(rows, dtype=EDIT), order="pts")
+            raise PlanError(f"{path}: edit {number + 1} {str(row)[:200]} cannot be: {exc}.") from exc
+    return np.sort(rows, order="pts", kind="stable")
 
 
-def _read_edit(row: list[Any], references: int) -> Edit:
-    pts, face, x, y, width, height, reference, opacity = row
-    x, y, width, height, opacity = (_number(value) for value in (x, y, width, height, opacity))
-    edit = Edit(_whole(pts), _whole(face), x, y, width, height, _whole(reference), opacity)
-    if not _is_box(edit.x, edit.y, edit.width, edit.height):
-        raise ValueError("no picture has room for such a box")
-    if not (0 <= edit.opacity <= 1 and SAME <= edit.reference < references and abs(edit.face) < 2**31):
+def _read_edit(row: list[Any], references: int, stems: int) -> tuple[Any, ...]:
+    pts, face, x, y, width, height, roll, reference, sound, opacity, jaw = row
+    box = _read_box(x, y, width, height, roll)
+    face, reference, sound, opacity = _whole(face), _whole(reference), _whole(sound), _number(opacity)
+    if not (0 <= opacity <= 1 and SAME <= reference < references and abs(face) < 2**31):
         raise ValueError("the opacity, the reference or the face has a value that it cannot have")
-    return edit
+    if not SILENCE <= sound <= stems:
+        raise ValueError(f"there is no sound {sound}")
+    return _whole(pts), face, *box, reference, sound, opacity, _read_jaw(jaw)
 
 
-def _is_box(x: float, y: float, width: float, height: float) -> bool:
-    return max(abs(x), abs(y)) <= LARGEST and 1 <= width <= LARGEST and 1 <= height <= LARGEST
+def _read_jaw(jaw: object) -> npt.NDArray[np.float16]:
+    if jaw is None:
+        return np.full((len(JAW), 2), np.nan, np.float16)
+    points = np.array(jaw, dtype=np.float16)
+    if points.shape != (len(JAW), 2) or not (np.abs(points) <= MOST_CROPS).all():
+        raise ValueError(f"a jaw has {len(JAW)} points, x and y, in fractions of the crop")
+    return points
+
+
+def _read_box(x: object, y: object, width: object, height: object, roll: object) -> Place:
+    box = tuple(_number(value) for value in (x, y, width, height, roll))
+    if not (max(map(abs, box)) <= LARGEST and min(box[2:4]) >= 1):
+        raise ValueError("no picture has room for such a box")
+    return box[0], box[1], box[2], box[3], box[4]
 
 
 def _number(value: object) -> float:

@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.analyse import Analysis
+from lipdub.faces.crop import from_crop
 from lipdub.faces.paste import MASK_CENTRE
+from lipdub.faces.sighting import JAW
 from lipdub.faces.track import Track
 from lipdub.media.probe import VideoInfo
-from lipdub.plan import DECIMALS, EDIT, SAME, Plan, Reference
+from lipdub.plan import DECIMALS, EDIT, SAME, Plan, Reference, edits_at
 
 FAR_SECONDS = 1
 """A random reference is at least this far away, so that it does not show the same word."""
@@ -60,7 +62,9 @@ def make_plan(
     if not len(edits):
         notes.append(f"no usable face in what was looked at of {info.path.name}: it stays as it is.")
     size = info.geometry.width, info.geometry.height
-    return Plan(info.path.name, size, info.time_base, info.origin, tuple(references), edits, tuple(notes))
+    return Plan(
+        info.path.name, size, info.time_base, info.origin, tuple(references), edits, notes=tuple(notes)
+    )
 
 
 def repeated(plan: Plan, shown: range) -> Plan:
@@ -90,25 +94,25 @@ def _large_enough(track: Track) -> bool:
 
 def _believable(track: Track, analysis: Analysis, info: VideoInfo) -> bool:
     """Whether a face was seen for long enough, or in all of its shot."""
-    seen = np.isfinite(track.apertures)
-    first, last = track.pts[seen][[0, -1]]
-    lasting = float((last - first) * info.time_base) >= MIN_SEEN_SECONDS and seen.mean() >= 0.5
+    first, last = track.pts[track.seen][[0, -1]]
+    lasting = float((last - first) * info.time_base) >= MIN_SEEN_SECONDS and track.seen.mean() >= 0.5
     return bool(lasting) or len(track.pts) == len(_shot_pts(track, analysis))
 
 
 def _edits(
     track: Track, references: npt.NDArray[np.int32], analysis: Analysis, info: VideoInfo
 ) -> npt.NDArray[np.void]:
-    mouth = track.boxes[:, :2] + track.boxes[:, 2:] * MASK_CENTRE
+    mouth = np.array([from_crop(np.array([MASK_CENTRE]), box)[0] for box in track.boxes]).reshape(-1, 2)
     inside = ((mouth >= 0) & (mouth < info.geometry.upright_size)).all(axis=1)
     pts = track.pts[inside]
-    rows = np.zeros(len(pts), EDIT)
-    rows["pts"], rows["face"] = pts, track.id
-    for column, values in zip(("x", "y", "width", "height"), track.boxes[inside].T, strict=True):
-        rows[column] = np.round(values, DECIMALS)
-    rows["reference"] = references[inside]
-    rows["opacity"] = np.round(_opacity(pts, _shot_pts(track, analysis), float(info.time_base)), DECIMALS)
-    return rows
+    return edits_at(
+        pts,
+        track.boxes[inside],
+        face=track.id,
+        reference=references[inside],
+        opacity=_opacity(pts, _shot_pts(track, analysis), float(info.time_base)),
+        jaw=track.faces["points"][inside, : len(JAW)],
+    )
 
 
 def _shot_pts(track: Track, analysis: Analysis) -> npt.NDArray[np.int64]:
@@ -193,5 +197,5 @@ def _pick_far(pts: npt.NDArray[np.int64], now: int, far: int, held: int, random:
 
 
 def _reference(track: Track, frame: int) -> Reference:
-    x, y, width, height = np.round(track.boxes[frame], DECIMALS).tolist()
-    return Reference((x, y, width, height), int(track.pts[frame]))
+    x, y, width, height, roll = np.round(track.boxes[frame], DECIMALS).tolist()
+    return Reference((x, y, width, height, roll), int(track.pts[frame]))

@@ -3,10 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipdub.faces.crop import ASPECT, RIGID_POINTS, framing_box, lip_aperture, smooth
+from lipdub.faces.crop import ASPECT, RIGID_POINTS, framing_box, from_crop, lip_aperture, smooth, to_crop
 from tests.support.faces import landmarks_in
 
 SIGMA = 0.06
+PLACES = np.random.default_rng(0).random((20, 2))
 
 
 @settings(deadline=None)
@@ -14,21 +15,26 @@ SIGMA = 0.06
     x=st.floats(-200, 4000),
     y=st.floats(-200, 4000),
     height=st.floats(16, 2000),
-    roll=st.floats(-np.pi, np.pi),
+    roll=st.floats(-179, 179),
 )
 def test_the_box_is_exact_for_a_face_like_the_template(x: float, y: float, height: float, roll: float):
-    box = np.array([x, y, height * ASPECT, height])
-    landmarks = landmarks_in(box).astype(np.float64)
-    centre = box[:2] + box[2:] / 2
-    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    rolled = ((landmarks - centre) @ turn.T + centre).astype(np.float32)
+    box = np.array([x, y, height * ASPECT, height, roll])
+    upright = landmarks_in(box[:4]).astype(np.float64)
+    x_, y_ = (upright - box[:2] - box[2:4] / 2).T
+    cos, sin = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+    turned = np.column_stack([x_ * cos - y_ * sin, x_ * sin + y_ * cos])  # clockwise, since y points down
+    landmarks = (turned + box[:2] + box[2:4] / 2).astype(np.float32)
 
     # float32 landmarks: 24 bits of the largest coordinate
-    np.testing.assert_allclose(framing_box(rolled), box, atol=1e-6 * (abs(x) + abs(y) + height) + 1e-4)
+    found = framing_box(landmarks)
+    np.testing.assert_allclose(found[:4], box[:4], atol=1e-6 * (abs(x) + abs(y) + height) + 1e-4)
+    assert found[4] == pytest.approx(roll, abs=1e-4 * (abs(x) + abs(y) + height) / height + 1e-3)
+    np.testing.assert_allclose(to_crop(from_crop(PLACES, box), box), PLACES, atol=1e-9)
+    np.testing.assert_allclose(from_crop(to_crop(landmarks, found), found), landmarks, atol=1e-3)
 
 
 def test_the_box_has_the_aspect_of_training():
-    assert framing_box(landmarks_in(np.array([10.0, 20, 310, 395])))[2:] @ [1, -ASPECT] == pytest.approx(0)
+    assert framing_box(landmarks_in(np.array([10.0, 20, 310, 395])))[2:4] @ [1, -ASPECT] == pytest.approx(0)
 
 
 @settings(deadline=None)

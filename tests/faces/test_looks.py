@@ -54,8 +54,8 @@ def same(one: Analysis, other: Analysis) -> bool:
         and all(
             (a.id, a.shot) == (b.id, b.shot)
             and np.array_equal(a.pts, b.pts)
-            and np.array_equal(a.boxes, b.boxes)
-            and np.array_equal(a.apertures, b.apertures, equal_nan=True)
+            and a.faces.tobytes() == b.faces.tobytes()
+            and np.array_equal(a.seen, b.seen)
             for a, b in zip(one.tracks, other.tracks, strict=True)
         )
     )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipdub.faces.crop import to_crop
 from lipdub.faces.paste import MASK_CENTRE, Canvas, mouth_mask, paste, take_crop
 from lipdub.media.frames import upright_image
 from lipdub.media.geometry import Geometry, invert
@@ -32,7 +33,7 @@ def _box_over(geometry: Geometry, left: int, top: int, size: int) -> np.ndarray:
     matrix = invert(geometry.to_coded())
     upright = edges @ matrix[:, :2].T + matrix[:, 2] + 0.5
     low, high = upright.min(axis=0), upright.max(axis=0)
-    return np.concatenate([low, high - low])
+    return np.array([*low, *(high - low), 0.0])
 
 
 def _in_lower_half(canvas: Canvas, box: np.ndarray) -> np.ndarray:
@@ -41,7 +42,7 @@ def _in_lower_half(canvas: Canvas, box: np.ndarray) -> np.ndarray:
     x, y = np.meshgrid(np.arange(geometry.width), np.arange(geometry.height))
     matrix = invert(geometry.to_coded())
     place = np.stack([x, y], axis=-1) @ matrix[:, :2].T + matrix[:, 2] + 0.5
-    low, high = box[:2] + box[2:] * np.array([0, 0.5]), box[:2] + box[2:]
+    low, high = box[:2] + box[2:4] * np.array([0, 0.5]), box[:2] + box[2:4]
     return ((place > low) & (place < high)).all(axis=-1)
 
 
@@ -92,7 +93,7 @@ def test_outside_the_lower_half_nothing_changes(pix_fmt: str, rotation: int, asp
         before = [plane.copy() for plane in planes]
         size = rng.uniform(15, 130)
         low = rng.uniform(-30, 90, 2)
-        box = np.array([*low, size * 0.8, size])
+        box = np.array([*low, size * 0.8, size, 0])
         generated = rng.uniform(-1, 1, (32, 32, 3)).astype(np.float32)
 
         paste(planes, canvas, box, generated, 1.0)
@@ -107,7 +108,7 @@ def test_odd_sizes_keep_their_last_row_and_column():
     info = movie_info(63, 49, "yuv420p")
     planes, canvas = noise_planes(info)
     before = [plane.copy() for plane in planes]
-    box = np.array([20.0, 10, 60, 60])
+    box = np.array([20.0, 10, 60, 60, 0])
     paste(planes, canvas, box, np.ones((32, 32, 3), np.float32), 1.0)
     assert planes[1].shape == (25, 32)
     assert np.array_equal(planes[0][:40, :20], before[0][:40, :20])
@@ -127,7 +128,7 @@ def test_a_copy_through_the_network_is_no_better_and_no_worse_than_resizing(
     peak = 2**canvas.colour.form.bits - 1
     source = planes[0].astype(np.float32)
     width, height = size
-    box = np.array([30.0, 20, width, height])
+    box = np.array([30.0, 20, width, height, 0])
     inside = (slice(20, 20 + height), slice(30, 30 + width))
     small = cv2.resize(source[inside], (64, 64), interpolation=_best(width, 64))
     expected = cv2.resize(small, size, interpolation=_best(64, width))
@@ -153,7 +154,7 @@ def test_a_crop_is_the_face_resized():
     rgb = np.stack([planes[2], planes[0], planes[1]], axis=-1)[20:212, 30:158].astype(np.float32)
     expected = cv2.resize(rgb, (64, 64), interpolation=cv2.INTER_AREA) / 127.5 - 1
 
-    crop = take_crop(planes, canvas, np.array([30.0, 20, 128, 192]), 64)
+    crop = take_crop(planes, canvas, np.array([30.0, 20, 128, 192, 0]), 64)
 
     assert crop.dtype == np.float32
     np.testing.assert_allclose(crop, expected, atol=1e-5)
@@ -162,14 +163,14 @@ def test_a_crop_is_the_face_resized():
 def test_outside_the_picture_a_crop_is_its_nearest_pixel():
     info = movie_info(64, 48, "gbrp")
     planes, canvas = smooth_planes(info, detail=2.0)
-    crop = take_crop(planes, canvas, np.array([-16.0, 0, 32, 32]), 32)
+    crop = take_crop(planes, canvas, np.array([-16.0, 0, 32, 32, 0]), 32)
     np.testing.assert_allclose(crop[:, :16], np.repeat(crop[:, 16:17], 16, axis=1), atol=1e-6)
 
 
 @formats
 def test_colours_without_rgb_are_clipped_for_the_network(pix_fmt: str):
     planes, canvas = noise_planes(movie_info(WIDTH, HEIGHT, pix_fmt))
-    crop = take_crop(planes, canvas, np.array([10.0, 10, 48, 48]), 48)
+    crop = take_crop(planes, canvas, np.array([10.0, 10, 48, 48, 0]), 48)
     assert -1 <= crop.min() < -0.9 < 0.9 < crop.max() <= 1
 
 
@@ -177,7 +178,7 @@ def test_colours_without_rgb_are_clipped_for_the_network(pix_fmt: str):
 def test_opacity_zero_changes_no_bit(pix_fmt: str):
     planes, canvas = noise_planes(movie_info(WIDTH, HEIGHT, pix_fmt))
     before = [plane.copy() for plane in planes]
-    paste(planes, canvas, np.array([10.3, 5, 70, 88]), np.ones((32, 32, 3), np.float32), 0.0)
+    paste(planes, canvas, np.array([10.3, 5, 70, 88, 0]), np.ones((32, 32, 3), np.float32), 0.0)
     assert all(np.array_equal(old, new) for old, new in zip(before, planes, strict=True))
 
 
@@ -188,7 +189,7 @@ def test_opacity_is_linear():
     for opacity in (0.25, 0.5, 0.75, 1.0):
         (plane,), canvas = smooth_planes(info, 3.0)
         before = plane.astype(np.int64)
-        paste([plane], canvas, np.array([10.3, 5, 70, 88]), generated, opacity)
+        paste([plane], canvas, np.array([10.3, 5, 70, 88, 0]), generated, opacity)
         changes.append(plane - before)
     for share, change in zip((0.25, 0.5, 0.75), changes, strict=False):
         assert np.abs(change - share * changes[-1]).max() <= 1  # rounding
@@ -210,12 +211,12 @@ def test_a_lighter_mouth_has_no_seam(height: int, steepest: int):
     info = movie_info(512, 512, "gray")
     plane = np.full((512, 512), 100, np.uint8)
     canvas = canvas_of(info)
-    box = np.array([40.0, 30, 0.785 * height, height])
+    box = np.array([40.0, 30, 0.785 * height, height, 0])
     crop = take_crop([plane], canvas, box, 128)
 
     paste([plane], canvas, box, crop + np.float32(2 * 8 / canvas.colour.scale[0]), 1.0)
 
-    x, y = (box[:2] + box[2:] * MASK_CENTRE).astype(int)
+    x, y = (box[:2] + box[2:4] * MASK_CENTRE).astype(int)
     assert plane.max() == 108 and plane.min() == 100
     for profile in (plane[y, :x], plane[y, : x - 1 : -1], plane[:y, x], plane[: y - 1 : -1, x]):
         steps = np.diff(profile.astype(int))
@@ -234,7 +235,7 @@ def test_the_mouth_lands_where_the_viewer_sees_it(pix_fmt: str, rotation: int, a
     planes = plane_views(frame, canvas.colour.form)
     for plane in planes:
         plane[:] = 128
-    box = np.array([40.0, 20, 70, 88])
+    box = np.array([40.0, 20, 70, 88, 0])
     generated = np.full((64, 64, 3), -1, np.float32)
     generated[:, :32, 0] = generated[:, 32:, 2] = 1  # red on the viewer's left, blue on the right
 
@@ -244,7 +245,7 @@ def test_the_mouth_lands_where_the_viewer_sees_it(pix_fmt: str, rotation: int, a
     assert image.shape[1::-1] == info.geometry.upright_size
     red, blue = (np.maximum(image[..., a] - image[..., b] - 60, 0) for a, b in ((0, 2), (2, 0)))
     where = [_centroid(colour) for colour in (red, blue)]
-    mouth = box[:2] + box[2:] * MASK_CENTRE
+    mouth = box[:2] + box[2:4] * MASK_CENTRE
     assert np.mean(where, axis=0) == pytest.approx(mouth, abs=0.7)
     assert where[0][0] < mouth[0] - 10 and where[1][0] > mouth[0] + 10
 
@@ -266,7 +267,21 @@ def test_every_box_that_a_plan_may_hold_can_be_drawn(
     x: float, y: float, width: float, height: float, rotation: int
 ):
     planes, canvas = noise_planes(movie_info(64, 48, "yuv420p", rotation=rotation))
-    box = np.array([x, y, width, height])
+    box = np.array([x, y, width, height, 0.0])
     crop = take_crop(planes, canvas, box, 16)
     assert np.isfinite(crop).all()
     paste(planes, canvas, box, crop, 1.0)
+
+
+@pytest.mark.parametrize("roll", [-90, -27.5, 0, 10, 180])
+def test_a_turned_crop_shows_the_face_upright(roll: float):
+    """A bright forehead and a dark chin, drawn turned: the crop has the bright side above."""
+    info = movie_info(160, 160, "gray")
+    (plane,), canvas = noise_planes(info)
+    box = np.array([55.0, 48, 50, 64, roll])
+    y, x = np.mgrid[:160, :160] + 0.5
+    places = to_crop(np.stack([x, y], axis=-1).reshape(-1, 2), box).reshape(160, 160, 2)
+    plane[:] = np.clip(250 - 200 * places[..., 1] - 20 * places[..., 0], 0, 255)
+    crop = (take_crop([plane], canvas, box, 64)[..., 0] + 1) / 2 * 255
+    rows, columns = (np.arange(64) + 0.5) / 64, (np.arange(64) + 0.5) / 64
+    np.testing.assert_allclose(crop, 250 - 200 * rows[:, None] - 20 * columns, atol=2)

@@ -5,7 +5,8 @@ import pytest
 
 from lipdub.faces.analyse import Analysis, Looker
 from lipdub.faces.detect import Face
-from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track, sighting
+from lipdub.faces.sighting import sightings
+from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
 from lipdub.media.planes import layout, plane_views
 from tests.support.faces import BlobLandmarker, blank_image, draw_face, face_in, movie_info, noise_frame
 
@@ -20,7 +21,7 @@ def _tracks(
     tracker = Tracker(max_gap=round(BRIDGED_SECONDS * TICKS))
     times = times or [FRAME * i for i in range(len(frames))]
     for i, faces in enumerate(frames):
-        tracker.add(times[i], [sighting(face) for face in faces], i in cuts)
+        tracker.add(times[i], sightings(faces), i in cuts)
     return [finish_track(t, np.array(times), 1 / TICKS) for t in tracker.finish()]
 
 
@@ -31,8 +32,8 @@ def _face(x: float, y: float = 50, height: float = 158, aperture: float = 0.05) 
 def test_a_steady_face_is_one_track_with_a_steady_box():
     (track,) = _tracks([[_face(100)]] * 50)
     assert track.pts.tolist() == list(range(0, 2000, FRAME))
-    np.testing.assert_allclose(track.boxes, np.tile([100, 50, 124, 158], (50, 1)), atol=1e-3)
-    np.testing.assert_allclose(track.apertures, 0.05, atol=1e-4)
+    np.testing.assert_allclose(track.boxes, np.tile([100, 50, 124, 158, 0], (50, 1)), atol=1e-3)
+    np.testing.assert_allclose(track.faces["aperture"], 0.05, atol=1e-4)
     assert track.weight == pytest.approx(50 * 124 * 158, rel=1e-4)
 
 
@@ -54,7 +55,7 @@ def test_short_gaps_are_bridged(missing: int):
     (track,) = _tracks(frames)
     assert len(track.pts) == 50
     np.testing.assert_allclose(track.boxes[:, 0], 100 + 2 * np.arange(50), atol=1e-3)
-    assert np.flatnonzero(np.isnan(track.apertures)).tolist() == list(range(20, 20 + missing))
+    assert np.flatnonzero(~track.seen).tolist() == list(range(20, 20 + missing))
 
 
 def test_long_gaps_end_a_track():
@@ -111,7 +112,7 @@ def test_every_face_is_in_exactly_one_track():
         for _ in range(80)
     ]
     tracks = _tracks(frames, cuts=(0, 30, 31, 60))
-    assert sum(int(np.isfinite(t.apertures).sum()) for t in tracks) == sum(map(len, frames))
+    assert sum(int(t.seen.sum()) for t in tracks) == sum(map(len, frames))
     assert [t.id for t in tracks] == list(range(len(tracks)))
 
 
@@ -154,8 +155,8 @@ def test_analysis_is_in_upright_pixels():
     times = list(range(0, 200, 40))
     wide = _analyse([(60, 40, 48, 82)] * 5, 99, times, aspect=Fraction(4, 3))
     turned = _analyse([(60, 40, 79, 62)] * 5, 99, times, rotation=90)
-    np.testing.assert_allclose(wide.tracks[0].boxes[0], [80, 40, 64, 82], atol=1.5)
-    np.testing.assert_allclose(turned.tracks[0].boxes[0], [40, 320 - 60 - 79, 62, 79], atol=1)
+    np.testing.assert_allclose(wide.tracks[0].boxes[0, :4], [80, 40, 64, 82], atol=1.5)
+    np.testing.assert_allclose(turned.tracks[0].boxes[0, :4], [40, 320 - 60 - 79, 62, 79], atol=1)
 
 
 def test_analysis_of_no_frames_and_no_faces():

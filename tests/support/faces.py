@@ -17,6 +17,7 @@ from lipdub.faces.crop import (
     Box,
     Landmarks,
     framing_box,
+    from_crop,
 )
 from lipdub.faces.detect import Face
 from lipdub.faces.paste import Canvas
@@ -33,6 +34,7 @@ MAGENTA = (255, 0, 255)
 
 def landmarks_in(box: Box, aperture: float = 0.05) -> Landmarks:
     """478 landmarks of a face whose training framing is `box`; the lips are `aperture` face heights open."""
+    box = np.pad(box, (0, 5 - len(box)))  # upright, if nothing else is said
     places = np.random.default_rng(478).random((478, 2))
     for landmark, place in RIGID_POINTS.items():
         places[landmark] = place
@@ -40,11 +42,11 @@ def landmarks_in(box: Box, aperture: float = 0.05) -> Landmarks:
     height = places[CHIN, 1] - places[FOREHEAD, 1]
     places[UPPER_LIP] = 0.5, 0.76 - aperture * height / 2
     places[LOWER_LIP] = 0.5, 0.76 + aperture * height / 2
-    return (box[:2] + places * box[2:]).astype(np.float32)
+    return from_crop(places, box).astype(np.float32)
 
 
 def face_in(box: Box, aperture: float = 0.05) -> Face:
-    """A face whose training framing is `box` [x, y, width, height]."""
+    """A face whose training framing is `box` [x, y, width, height] or [..., roll]."""
     landmarks = landmarks_in(np.asarray(box, dtype=np.float64), aperture)
     return Face(landmarks, framing_box(landmarks))
 

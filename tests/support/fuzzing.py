@@ -32,7 +32,7 @@ from lipdub.deciding import write_plan
 from lipdub.errors import LipdubError
 from lipdub.media.probe import probe_video
 from lipdub.options import SyncOptions
-from lipdub.plan import EDIT, SAME, Plan, Reference
+from lipdub.plan import EDIT, SAME, Plan, Reference, edits_at
 from lipdub.speech import log_mel
 from tests.support.cases import Case, make_case, prepare
 from tests.support.jobs import BOX, SHARED, Painter, grey
@@ -290,13 +290,11 @@ def fitting_plan(case: Case) -> Plan | None:
         else (Reference(BOX, pts=info.start),)
     )
     ticks = min(1 / info.time_base, 2**40)
-    rows = [
-        (round(info.start + n * ticks / 25), 0, *BOX, 0 if case.reference else n % 2 - 1, 1.0)
-        for n in range(10)
-    ]
+    pts = [round(info.start + n * ticks / 25) for n in range(10)]
+    edits = edits_at(pts, BOX, reference=[0 if case.reference else n % 2 - 1 for n in range(10)])
     size = info.geometry.width, info.geometry.height
     assert SAME == -1
-    return Plan("movie", size, info.time_base, info.origin, references, np.array(rows, EDIT))
+    return Plan("movie", size, info.time_base, info.origin, references, edits)
 
 
 def _sync(case: Case, **more: Any) -> dict[str, Any] | None:

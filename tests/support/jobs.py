@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from lipdub import weights
 from lipdub.media.frames import read_frames
 from lipdub.media.probe import VideoInfo, probe_video
-from lipdub.plan import EDIT, SAME, Plan
+from lipdub.plan import Plan, edits_at
 
 Faces = NDArray[np.float32]
 
 SHARED = Path(__file__).parents[3] / "shared"
 SCENES, SPEECH = SHARED / "footage" / "scenes", SHARED / "footage" / "speech"
 
-BOX = (30.0, 10.0, 49.0, 62.0)
+BOX = (30.0, 10.0, 49.0, 62.0, 0.0)
 """Of a face that is not there, in the made movies of 160×96."""
 
 
@@ -51,7 +51,7 @@ def plan_by_hand(path: Path, *, frames: slice = slice(None), box: tuple[float, .
     """A plan that changes some frames of a movie, at one place."""
     info: VideoInfo = probe_video(path)
     pts = [frame.pts for frame in read_frames(info)][frames]
-    edits = np.array([(p, 0, *box, SAME, 1.0) for p in pts], EDIT)
+    edits = edits_at(pts, box)
     size = info.geometry.width, info.geometry.height
     return Plan(path.name, size, info.time_base, info.origin, (), edits)
 

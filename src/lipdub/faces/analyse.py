@@ -12,7 +12,8 @@ import numpy.typing as npt
 from lipdub.faces.detect import FaceFinder, FaceLandmarker, scaled
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
 from lipdub.faces.shots import CutDetector
-from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track, sighting
+from lipdub.faces.sighting import sightings
+from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.marks import Mark, checksum, read_after
 from lipdub.media.planes import pts_of
@@ -97,7 +98,7 @@ class Looker:
         cut, now = self._is_cut(image), pts_of(frame)
         factor = self._info.geometry.upright_size[1] / image.shape[0]
         found = self._find(image, float(self._info.seconds(now)), cut)
-        look = Look(now, cut, [sighting(scaled(face, factor)) for face in found])
+        look = Look(now, cut, sightings([scaled(face, factor) for face in found]))
         self._take(look)
         return look
 

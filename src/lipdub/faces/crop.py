@@ -20,7 +20,8 @@ Landmarks: TypeAlias = npt.NDArray[np.float32]
 """[478, 2]: x, y in pixels of the upright picture; 0 is the left or upper edge of the first pixel."""
 
 Box: TypeAlias = npt.NDArray[np.float64]
-"""[..., 4]: x, y of the upper left corner, width, height, measured like landmarks."""
+"""[..., 5]: x, y of the upper left corner, width, height, measured like landmarks, before the box is turned
+about its centre by its roll: degrees, clockwise as seen."""
 
 ASPECT = 124 / 158
 """Width over height of the training framing."""
@@ -53,18 +54,35 @@ def framing_box(landmarks: Landmarks) -> Box:
         landmarks: [478, 2], pixels.
 
     Returns:
-        [4]: x, y, width, height, in pixels.
+        [5]: x, y, width, height in pixels, roll in degrees, −180 to 180.
     """
     template = np.array(list(RIGID_POINTS.values()))
     points = landmarks[list(RIGID_POINTS)].astype(np.float64)
-    upright = _roll(landmarks)
+    roll = _roll(landmarks)
+    upright = turn(-roll)
     offsets = (points - points.mean(axis=0)) @ upright.T
     wanted = (template - template.mean(axis=0)) * (ASPECT, 1)
     weights = np.array([WIDTH_WEIGHT, 1.0])
     height = float((offsets * wanted * weights).sum() / (wanted**2 * weights).sum())
     size = np.array([height * ASPECT, height])
     centre = points.mean(axis=0) + upright.T @ (size * (0.5 - template.mean(axis=0)))
-    return np.concatenate([centre - size / 2, size])
+    return np.concatenate([centre - size / 2, size, [roll]])
+
+
+def turn(degrees: float) -> npt.NDArray[np.float64]:
+    """The rotation [2, 2] that turns pictures clockwise, as seen, by so many degrees."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[cos, -sin], [sin, cos]])
+
+
+def from_crop(places: npt.NDArray[np.floating], box: Box) -> npt.NDArray[np.float64]:
+    """Where places [n, 2], in fractions of the crop's width and height, lie in the picture: [n, 2]."""
+    return np.asarray(box[:2] + box[2:4] / 2 + (places - 0.5) * box[2:4] @ turn(box[4]).T)
+
+
+def to_crop(points: npt.NDArray[np.floating], box: Box) -> npt.NDArray[np.float64]:
+    """Points [n, 2] of the picture in fractions of the crop's width and height: [n, 2]."""
+    return np.asarray((points - box[:2] - box[2:4] / 2) @ turn(box[4]) / box[2:4] + 0.5)
 
 
 def lip_aperture(landmarks: Landmarks) -> float:
@@ -108,8 +126,8 @@ def _local_line(
     return np.asarray(kernel @ values)
 
 
-def _roll(landmarks: Landmarks) -> npt.NDArray[np.float64]:
-    """The rotation [2, 2] that makes the line between the eyes level."""
-    left, right = (landmarks[list(eye)].mean(axis=0) for eye in (LEFT_EYE, RIGHT_EYE))
-    x, y = (right - left) / max(float(np.linalg.norm(right - left)), 1e-6)
-    return np.array([[x, y], [-y, x]], dtype=np.float64)
+def _roll(landmarks: Landmarks) -> float:
+    """Degrees, clockwise, by which the line between the eyes is turned."""
+    left, right = (landmarks[list(eye)].mean(axis=0).astype(np.float64) for eye in (LEFT_EYE, RIGHT_EYE))
+    x, y = right - left
+    return float(np.degrees(np.arctan2(y, x)))

@@ -33,7 +33,7 @@ _STDERR = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in one picture: landmarks [478, 2] and the box in the training framing [4], in pixels."""
+    """A face in one picture: landmarks [478, 2] and the box in the training framing [5], in pixels."""
 
     landmarks: Landmarks
     box: Box
@@ -170,20 +170,20 @@ def _steps(length: int, side: int) -> list[int]:
 
 def shifted(face: Face, x: float, y: float) -> Face:
     """The face, moved by x, y pixels."""
-    return Face(face.landmarks + np.array([x, y], dtype=np.float32), face.box + np.array([x, y, 0, 0]))
+    return Face(face.landmarks + np.array([x, y], dtype=np.float32), face.box + np.array([x, y, 0, 0, 0]))
 
 
 def scaled(face: Face, factor: float) -> Face:
     """The face in a picture `factor` times as large."""
-    return Face(face.landmarks * np.float32(factor), face.box * factor)
+    return Face(face.landmarks * np.float32(factor), face.box * np.array([factor] * 4 + [1.0]))
 
 
 def overlap(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes."""
+    """Intersection over union of two boxes, as they are before they are turned."""
     low = np.maximum(a[:2], b[:2])
-    high = np.minimum(a[:2] + a[2:], b[:2] + b[2:])
+    high = np.minimum(a[:2] + a[2:4], b[:2] + b[2:4])
     intersection = float(np.prod(np.maximum(high - low, 0)))
-    return intersection / max(float(np.prod(a[2:]) + np.prod(b[2:])) - intersection, 1e-9)
+    return intersection / max(float(np.prod(a[2:4]) + np.prod(b[2:4])) - intersection, 1e-9)
 
 
 def distinct(faces: Sequence[Face]) -> list[Face]:
@@ -202,7 +202,7 @@ def _without(faces: Sequence[Face], others: Sequence[Face]) -> list[Face]:
 
 def _square_around(box: Box) -> tuple[int, int, int]:
     side = AROUND * box[3]
-    centre = box[:2] + box[2:] / 2
+    centre = box[:2] + box[2:4] / 2
     return int(centre[0] - side / 2), int(centre[1] - side / 2), int(side)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.detect import Face, Memory
-from lipdub.faces.track import Sighting
+from lipdub.faces.sighting import SIGHTING, Sightings
 from lipdub.media.marks import Mark
 
 PART_FRAMES = 250
@@ -32,7 +32,7 @@ class Look(NamedTuple):
 
     pts: int
     cut: bool
-    faces: Sequence[Sighting]
+    faces: Sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,13 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
-    seen = [sighting for look in part.looks for sighting in look.faces]
     known, lost = part.memory.known, [face for face, _ in part.memory.lost]
     thumbnail, usual = part.cuts
     return {
         "pts": np.array([look.pts for look in part.looks], np.int64),
         "cut": np.array([look.cut for look in part.looks], np.bool_),
         "count": np.array([len(look.faces) for look in part.looks], np.int64),
-        "boxes": _boxes([s.box for s in seen]),
-        "apertures": np.array([s.aperture for s in seen], np.float64),
+        "faces": np.concatenate([look.faces for look in part.looks] or [np.empty(0, SIGHTING)]),
         "landmarks": np.array([f.landmarks for f in (*known, *lost)], np.float32).reshape(-1, 478, 2),
         "face_boxes": _boxes([f.box for f in (*known, *lost)]),
         "until": np.array([until for _, until in part.memory.lost], np.float64),
@@ -123,10 +121,10 @@ def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
 
 def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
     ends = np.cumsum(arrays["count"])
-    boxes, apertures = (np.split(arrays[name], ends)[:-1] for name in ("boxes", "apertures"))
+    seen = np.split(_sightings(arrays["faces"]), ends)[:-1]
     looks = [
-        Look(int(pts), bool(cut), [Sighting(b, float(a)) for b, a in zip(*faces, strict=True)])
-        for pts, cut, *faces in zip(arrays["pts"], arrays["cut"], boxes, apertures, strict=True)
+        Look(int(pts), bool(cut), faces)
+        for pts, cut, faces in zip(arrays["pts"], arrays["cut"], seen, strict=True)
     ]
     faces = [Face(*both) for both in zip(arrays["landmarks"], arrays["face_boxes"], strict=True)]
     until = arrays["until"].tolist()
@@ -138,5 +136,16 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
     return Part(looks, memory, (thumbnail, float(arrays["usual"])), mark)
 
 
+def _sightings(faces: npt.NDArray[np.generic]) -> Sightings:
+    """The same array.
+
+    Raises:
+        ValueError: another version of lipdub kept something else of a face.
+    """
+    if faces.dtype != SIGHTING:
+        raise ValueError("not what this version keeps of a face")
+    return np.asarray(faces, SIGHTING)
+
+
 def _boxes(boxes: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    return np.array(boxes, np.float64).reshape(-1, 4)
+    return np.array(boxes, np.float64).reshape(-1, 5)

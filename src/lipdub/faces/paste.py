@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import Box
+from lipdub.faces.crop import Box, turn
 from lipdub.faces.warp import warp
 from lipdub.media.colour import ColourModel, Region
 from lipdub.media.geometry import Affine, Geometry, compose, invert
@@ -36,8 +36,9 @@ class Canvas:
 
     def crop_to_coded(self, box: Box, size: int) -> Affine:
         """The map from pixels of an S×S crop to pixels of the coded picture."""
-        step = box[2:] / size
-        from_crop = np.column_stack([np.diag(step), box[:2] + step / 2 - 0.5])
+        scale = turn(box[4]) * box[2:4] / size
+        centre = box[:2] + box[2:4] / 2 - 0.5
+        from_crop = np.column_stack([scale, centre - scale @ np.full(2, (size - 1) / 2)])
         return compose(self.geometry.to_coded(), from_crop)
 
     def region(self, corners: npt.NDArray[np.float64], margin: int) -> Region:
@@ -53,7 +54,7 @@ def take_crop(planes: list[Plane], canvas: Canvas, box: Box, size: int) -> Crop:
     Args:
         planes: of the coded picture.
         canvas: its geometry and colours.
-        box: [4], upright pixels.
+        box: [5], upright pixels and degrees.
         size: S, the network's image size.
 
     Returns:
@@ -76,7 +77,7 @@ def paste(planes: list[Plane], canvas: Canvas, box: Box, generated: Crop, opacit
     Args:
         planes: of the coded picture; changed.
         canvas: its geometry and colours.
-        box: [4], upright pixels.
+        box: [5], upright pixels and degrees.
         generated: what the network made of the crop.
         opacity: 0 (old mouth) to 1 (new mouth).
     """

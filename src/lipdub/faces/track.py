@@ -1,15 +1,15 @@
 """From faces in single frames to tracks: one face through one shot."""
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import Box, lip_aperture, smooth
-from lipdub.faces.detect import SAME_FACE_IOU, Face, overlap
+from lipdub.faces.crop import Box, smooth
+from lipdub.faces.detect import SAME_FACE_IOU, overlap
+from lipdub.faces.sighting import SIGHTING, Sightings
 
 BRIDGED_SECONDS = 0.4
 """A face that is gone for no longer than this, within a shot, is taken to be where it would have been."""
@@ -22,35 +22,28 @@ class Track:
     """One face in consecutive frames of one shot.
 
     Attributes:
-        id: number of the face.
+        id: number of the track.
         shot: number of the shot.
         pts: [n] int64, ascending.
-        boxes: [n, 4], in the training framing, pixels of the upright picture.
-        apertures: [n], lip aperture in the source; NaN where the face was not seen but bridged.
+        faces: [n], the face in each of them; smooth in time, and interpolated where it was not seen.
+        seen: [n] bool, whether it was seen there.
     """
 
     id: int
     shot: int
     pts: npt.NDArray[np.int64]
-    boxes: Box
-    apertures: npt.NDArray[np.float64]
+    faces: Sightings
+    seen: npt.NDArray[np.bool_]
+
+    @property
+    def boxes(self) -> Box:
+        """[n, 5], in the training framing, of the upright picture."""
+        return np.asarray(self.faces["box"], dtype=np.float64)
 
     @property
     def weight(self) -> float:
         """Area of the face times the number of its frames: how much of the shot it is."""
-        return float(np.prod(self.boxes[:, 2:], axis=1).sum())
-
-
-class Sighting(NamedTuple):
-    """What a track keeps of a face in one frame: its box [4] and its lip aperture."""
-
-    box: Box
-    aperture: float
-
-
-def sighting(face: Face) -> Sighting:
-    """What a track keeps of a face."""
-    return Sighting(face.box, lip_aperture(face.landmarks))
+        return float(np.prod(self.boxes[:, 2:4], axis=1).sum())
 
 
 @dataclass(slots=True)
@@ -60,12 +53,16 @@ class _Open:
     id: int
     shot: int
     pts: "array[int]" = field(default_factory=lambda: array("q"))
-    boxes: "array[float]" = field(default_factory=lambda: array("d"))
-    apertures: "array[float]" = field(default_factory=lambda: array("d"))
+    faces: bytearray = field(default_factory=bytearray)
+
+    @property
+    def sightings(self) -> Sightings:
+        """[n] of `SIGHTING`, not to be changed."""
+        return np.frombuffer(bytes(self.faces), SIGHTING)
 
     @property
     def last_box(self) -> Box:
-        return np.array(self.boxes[-4:])
+        return np.array(np.frombuffer(self.faces[-SIGHTING.itemsize :], SIGHTING)["box"][0])
 
 
 class Tracker:
@@ -82,8 +79,8 @@ class Tracker:
         self._shot = -1
         self._count = 0
 
-    def add(self, pts: int, faces: Sequence[Sighting], cut: bool) -> None:
-        """Take the faces of the next frame."""
+    def add(self, pts: int, faces: Sightings, cut: bool) -> None:
+        """Take the faces of the next frame, [n] of `SIGHTING`."""
         if cut:
             self._shot += 1
             self._close(lambda track: True)
@@ -91,20 +88,19 @@ class Tracker:
         for face, found in zip(faces, self._assign(faces), strict=True):
             track = found or self._start()
             track.pts.append(pts)
-            track.boxes.extend(face.box.tolist())
-            track.apertures.append(face.aperture)
+            track.faces += face.tobytes()
 
     def finish(self) -> list[_Open]:
         """All tracks, in the order in which they began."""
         self._close(lambda track: True)
         return sorted(self._closed, key=lambda t: t.id)
 
-    def _assign(self, faces: Sequence[Sighting]) -> list[_Open | None]:
+    def _assign(self, faces: Sightings) -> list[_Open | None]:
         """The track that each face goes on with, if any: the pairs that overlap most come first."""
         pairs = [
-            (overlap(last, face.box), i, track)
+            (overlap(last, box), i, track)
             for track, last in ((track, track.last_box) for track in self._open)
-            for i, face in enumerate(faces)
+            for i, box in enumerate(faces["box"])
         ]
         found: dict[int, _Open] = {}
         for iou, i, track in sorted(pairs, key=lambda pair: -pair[0]):
@@ -125,7 +121,7 @@ class Tracker:
 
 
 def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: float) -> Track:
-    """Bridge a track's gaps and smooth its boxes.
+    """Bridge a track's gaps and smooth it.
 
     Args:
         track: the faces that were found.
@@ -135,16 +131,29 @@ def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: floa
     low, high = np.searchsorted(frame_pts, [track.pts[0], track.pts[-1]])
     pts = frame_pts[low : high + 1]
     found = np.array(track.pts)
-    columns = np.array(track.boxes).reshape(-1, 4).T
-    boxes = np.stack([np.interp(pts, found, column) for column in columns], axis=1)
-    apertures = np.full(len(pts), np.nan)
-    apertures[np.searchsorted(pts, found)] = track.apertures
-    steady = smooth_boxes(boxes, (pts * time_base).astype(np.float64))
-    return Track(track.id, track.shot, pts, steady, apertures)
+    faces = bridged(track.sightings, found, pts)
+    smooth_faces(faces, (pts * time_base).astype(np.float64))
+    return Track(track.id, track.shot, pts, faces, np.isin(pts, found))
 
 
-def smooth_boxes(boxes: Box, seconds: npt.NDArray[np.float64]) -> Box:
-    """Smooth boxes [n, 4] by their centres and sizes, without lag."""
-    centres = np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]])
+def bridged(faces: Sightings, found: npt.NDArray[np.int64], pts: npt.NDArray[np.int64]) -> Sightings:
+    """Faces seen at some of the frames, at all of them: where there is none, between its neighbours."""
+    result = np.zeros(len(pts), SIGHTING)
+    for name in SIGHTING.names or ():
+        columns = faces[name].reshape(len(faces), -1).astype(np.float64)
+        if name == "box":
+            columns[:, 4] = np.unwrap(columns[:, 4], period=360)
+        filled = np.stack([np.interp(pts, found, column) for column in columns.T], axis=1)
+        result[name] = filled.reshape(len(pts), *SIGHTING[name].shape)
+    return result
+
+
+def smooth_faces(faces: Sightings, seconds: npt.NDArray[np.float64]) -> None:
+    """Smooth where faces are, and their points, in place and without lag."""
+    points = faces["points"].reshape(len(faces), -1).astype(np.float64)
+    boxes = faces["box"]
+    centres = np.column_stack([boxes[:, :2] + boxes[:, 2:4] / 2, boxes[:, 2:], points])
     steady = smooth(centres, seconds, SMOOTHING_SECONDS)
-    return np.column_stack([steady[:, :2] - steady[:, 2:] / 2, steady[:, 2:]])
+    corners = steady[:, :2] - steady[:, 2:4] / 2
+    faces["box"] = np.column_stack([corners, steady[:, 2:5]])
+    faces["points"] = steady[:, 5:].reshape(faces["points"].shape)

@@ -1,0 +1,46 @@
+"""What is kept of a face that was seen in one frame: a row of numbers, since films have many frames."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lipdub.faces.crop import lip_aperture, to_crop
+from lipdub.faces.detect import Face
+
+JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
+"""Landmarks along the lower face, from one ear lobe round the chin to the other."""
+MOUTH = (61, 291, 0, 17, 13, 14)
+"""Corners of the mouth, outer lips above and below, inner lips above and below."""
+NOSE_BASE = 2
+KEPT = (*JAW, *MOUTH, NOSE_BASE)
+"""Landmarks that are kept of every face."""
+
+SIGHTING = np.dtype(
+    [("box", "f8", 5), ("points", "f2", (len(KEPT), 2)), ("aperture", "f4"), ("yaw", "f4"), ("pitch", "f4"),
+     ("sharpness", "f4"), ("covered", "f4"), ("speaking", "f4")]
+)  # fmt: skip
+"""A face in one frame; NaN stands for what was not measured.
+
+box: the crop (see `lipdub.faces.crop.Box`).
+points: the landmarks `KEPT`, in fractions of the crop's width and height, upright.
+aperture: of the inner lips (see `lip_aperture`).
+yaw, pitch: of the head, in degrees.
+sharpness: of the mouth's picture.
+covered: how much of the mouth something hides, 0 to 1.
+speaking: score of the active-speaker network, positive where the face speaks.
+"""
+
+Sightings: TypeAlias = npt.NDArray[np.void]
+"""[n] of `SIGHTING`."""
+
+
+def sightings(faces: Sequence[Face]) -> Sightings:
+    """What is kept of the faces of one frame."""
+    rows = np.full(len(faces), np.nan, SIGHTING)
+    for row, face in zip(rows, faces, strict=True):
+        row["box"] = face.box
+        row["points"] = to_crop(face.landmarks[list(KEPT)], face.box)
+        row["aperture"] = lip_aperture(face.landmarks)
+    return rows
