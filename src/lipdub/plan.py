@@ -203,4 +203,5 @@ class Plan:
 
 
 def _edit(row: np.void) -> Edit:
-    return Edit(*(row[name].item() for name in Edit._fields[:-1]), row["jaw"])
+    *numbers, jaw = (row[name] for name in Edit._fields)
+    return Edit._make([*(number.item() for number in numbers), jaw])
