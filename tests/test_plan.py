@@ -15,7 +15,7 @@ from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
-from lipdub.plan import BOX, DECIMALS, EDIT, SAME, SILENCE, Left, Person, Plan, Reference, Stem
+from lipdub.plan import BOX, EDIT, SAME, SILENCE, Left, Person, Plan, Reference, Stem
 from lipdub.planfile import load_plan, save_plan
 from lipdub.planning import (
     FADE_SECONDS,
@@ -202,7 +202,7 @@ def _random_plan(seed: int = 0, count: int = 40) -> Plan:
     for column in BOX:
         edits[column] = rng.uniform(1, 180, count)
     edits["sound"] = rng.integers(SILENCE, 2, count)
-    edits["jaw"] = np.round(rng.uniform(0, 1, edits["jaw"].shape), DECIMALS)
+    edits["jaw"] = rng.uniform(0, 1, edits["jaw"].shape)
     edits["jaw"][::3] = np.nan
     edits["reference"] = rng.integers(SAME, 2, count)
     edits["opacity"] = rng.uniform(0, 1, count)

@@ -118,5 +118,5 @@ def _write(image: Image, text: str, place: npt.NDArray[np.float64], colour: Colo
     cv2.putText(image, words, (x, y), FONT, size, colour, thick, cv2.LINE_AA)
 
 
-def _text_height(image: Image) -> float:
-    return max(float(SMALLEST_TEXT), min(image.shape[:2]) * TEXT_HEIGHT)
+def _text_height(image: Image) -> int:
+    return max(SMALLEST_TEXT, int(min(image.shape[:2]) * TEXT_HEIGHT))

@@ -175,12 +175,12 @@ class Plan:
     key: str = ""
 
     def __iter__(self) -> Iterator[Edit]:
-        return (_edit(row) for row in self.edits)
+        return _edits(self.edits)
 
     def at(self, pts: int) -> list[Edit]:
         """The edits of one frame."""
         low, high = np.searchsorted(self.edits["pts"], [pts, pts + 1])
-        return [_edit(row) for row in self.edits[low:high]]
+        return list(_edits(self.edits[low:high]))
 
     def mel_time(self, pts: int) -> Fraction:
         """Where the sound of a frame lies in the dub, in seconds: the frame's own time."""
@@ -202,6 +202,7 @@ class Plan:
             raise PlanError(f"the plan was made for {self.movie}, and {info.path} is another movie.")
 
 
-def _edit(row: np.void) -> Edit:
-    *numbers, jaw = (row[name] for name in Edit._fields)
-    return Edit._make([*(number.item() for number in numbers), jaw])
+def _edits(rows: npt.NDArray[np.void]) -> Iterator[Edit]:
+    *numbers, _ = Edit._fields
+    values = (rows[name].tolist() for name in numbers)
+    return map(Edit, *values, rows["jaw"])
