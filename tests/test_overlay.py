@@ -7,9 +7,11 @@ import av
 import numpy as np
 import pytest
 
-from lipdub.debugvideo import check_debug_video, write_debug_video
+from lipdub.checks import check_debug_video
+from lipdub.debugvideo import write_debug_video
 from lipdub.errors import OutputError
 from lipdub.media.probe import probe_video
+from lipdub.options import SyncOptions
 from lipdub.overlay import colour_of, draw, reason_of, said_of
 from lipdub.plan import DUB, SILENCE, Edit, Left, Plan, Stem, edits_at
 from tests.support.media import movie
@@ -86,6 +88,10 @@ def test_a_debug_video_has_the_times_of_its_movie(tmp_path: Path, pcm: np.ndarra
     assert coloured[2] > coloured[1] + 100
 
 
-def test_only_containers_that_can_hold_it(tmp_path: Path):
-    with pytest.raises(OutputError, match=r"must end in one of \.mp4"):
-        check_debug_video(tmp_path / "debug.gif")
+@pytest.mark.parametrize(
+    ("name", "words"), [("debug.gif", r"must end in one of \.mp4"), ("out.mp4", "another use in this job")]
+)
+def test_a_debug_video_needs_a_name_of_its_own(tmp_path: Path, name: str, words: str):
+    options = SyncOptions(debug_video=str(tmp_path / name))
+    with pytest.raises(OutputError, match=words):
+        check_debug_video(options, (tmp_path / "movie.mp4", tmp_path / "out.mp4"))

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
-from lipdub.errors import InputError, OptionError, PlanError
+from lipdub.errors import InputError, OptionError, OutputError, PlanError
 from lipdub.media.encoding import Encoding, choose_encoding, plain_name
 from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
@@ -14,6 +14,7 @@ from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
 
+DEBUG_FORMATS = (".mp4", ".mov", ".mkv")
 LONGEST_LEAD = 60
 """Seconds for which a still picture may be shown before its dub begins."""
 
@@ -40,6 +41,7 @@ def check_job(
     if until is not None and options.audio_offset >= until:
         raise OptionError(f"--audio-offset moves the whole dub after the end of {video}.")
     check_reference(options)
+    check_debug_video(options, (video, audio, output, *files_of(options)))
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
 
@@ -87,6 +89,23 @@ def check_reference(options: SyncOptions) -> None:
     if options.reference not in REFERENCES and not Path(options.reference).is_file():
         known = ", ".join(REFERENCES)
         raise OptionError(f"--reference takes {known} or a picture; there is no file {options.reference}.")
+
+
+def check_debug_video(options: SyncOptions, others: tuple[Path, ...]) -> None:
+    """Make sure that the debug video, if one is wanted, can be written.
+
+    Raises:
+        OutputError: it cannot, or it has the name of one of the `others`.
+    """
+    if options.debug_video is None:
+        return
+    path = Path(options.debug_video)
+    if path.suffix.lower() not in DEBUG_FORMATS:
+        known = ", ".join(DEBUG_FORMATS)
+        raise OutputError(f"{path}: the name of a debug video must end in one of {known}.")
+    if path.absolute() in {other.absolute() for other in others}:
+        raise OutputError(f"{path} has another use in this job; choose another name for the debug video.")
+    check_output(path, others, options.overwrite)
 
 
 def files_of(options: SyncOptions) -> tuple[Path, ...]:

@@ -49,14 +49,20 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
     "work_dir": (str | None, "Folder, which must be there, for unfinished work, instead of the output's."),
     "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
+    "debug_video": (
+        str | None,
+        "Also write a movie that shows who is changed where, and why others are not.",
+    ),
 }
 EVERY = tuple(TEXTS)
 NETWORK = (
     "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
 )  # fmt: skip
-PLANNING = ("reference", "seed", "start", "end", "overwrite")
+PLANNING = ("reference", "seed", "start", "end", "overwrite", "debug_video")
 FOR_ALL_ROWS = tuple(
-    name for name in TEXTS if name not in {"start", "end", "plan", "speech", "background", "fresh"}
+    name
+    for name in TEXTS
+    if name not in {"start", "end", "plan", "speech", "background", "fresh", "debug_video"}
 )
 
 

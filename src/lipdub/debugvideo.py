@@ -24,18 +24,7 @@ from lipdub.progress import Progress, Step, silent
 LONG_SIDE = 1280
 """It is for looking at decisions: larger pictures only take longer."""
 OPTIONS = {"preset": "veryfast", "crf": "23"}
-SUFFIXES = (".mp4", ".mov", ".mkv")
 SOUND_RATE, SOUND_STEP = 16_000, 1024
-
-
-def check_debug_video(path: Path) -> None:
-    """Make sure that an overlay can have this name.
-
-    Raises:
-        OutputError: its suffix is none of `SUFFIXES`.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{path}: the name of a debug video must end in one of {', '.join(SUFFIXES)}.")
 
 
 def write_debug_video(

@@ -10,7 +10,8 @@ from pathlib import Path
 import av
 
 from lipdub.cache import cache_root
-from lipdub.checks import check_reference, files_of
+from lipdub.checks import check_debug_video, check_reference, files_of
+from lipdub.debugvideo import write_debug_video
 from lipdub.engine import LANDMARKER, fetch, load_landmarker
 from lipdub.errors import MediaError
 from lipdub.faces.analyse import analyse
@@ -87,10 +88,21 @@ def write_plan(video: Path, output: Path, options: SyncOptions, progress: Progre
     movie = probe_video(video)
     check_output(output, (video, *files_of(options)), options.overwrite)
     check_reference(options)
+    check_debug_video(options, (video, output, *files_of(options)))
     plan = decide(movie, options, progress)
     with workspace(output) as work:
         save_plan(plan, work / "plan.json")
         publish(work / "plan.json", output, options.overwrite)
+    if options.debug_video is not None:
+        write_debug_video(
+            plan,
+            movie,
+            Path(options.debug_video),
+            start=options.start,
+            end=options.end,
+            overwrite=options.overwrite,
+            progress=progress,
+        )
     return plan
 
 

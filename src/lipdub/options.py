@@ -25,10 +25,21 @@ KINDS: Mapping[str, type] = {
     "precision": str, "batch_size": int, "seed": int, "start": Fraction, "end": Fraction, "overwrite": bool,
     "keep_original_audio": bool, "plan": str, "language": str, "length": str, "audio_offset": Fraction,
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
-    "work_dir": str, "keep_work": bool,
+    "work_dir": str, "keep_work": bool, "debug_video": str,
 }  # fmt: skip
 OPTIONAL = frozenset(
-    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir"}
+    {
+        "steps",
+        "batch_size",
+        "start",
+        "end",
+        "plan",
+        "language",
+        "speech",
+        "background",
+        "work_dir",
+        "debug_video",
+    }
 )
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
@@ -81,6 +92,7 @@ class SyncOptions:
         fresh: start over instead of going on from an earlier run that was stopped.
         work_dir: folder for unfinished work; None is the output's own.
         keep_work: leave the unfinished work where it is when the output is done.
+        debug_video: path of a movie to write beside the output, which shows what was decided, frame by frame.
 
     Raises:
         OptionError: a value is not one of those.
@@ -111,6 +123,7 @@ class SyncOptions:
     fresh: bool = False
     work_dir: str | None = None
     keep_work: bool = False
+    debug_video: str | None = None
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():

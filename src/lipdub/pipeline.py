@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lipdub.checks import check_job, encoding_for
+from lipdub.debugvideo import write_debug_video
 from lipdub.deciding import decide
 from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
 from lipdub.errors import OptionError
@@ -118,6 +119,7 @@ def sync(
             made = repeated(made, job.shown)
         picture, encoding = _render(job, made, engine)
         output, notes = _put_together(job, picture, encoding)
+        _show_decisions(job, made)
     return SyncResult(
         output=output,
         frames=picture.frames,
@@ -240,6 +242,22 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         mode=job.options.length,
     )
     return written, [*sound.notes, *notes, *job.sound.notes, *said]
+
+
+def _show_decisions(job: _Job, plan: Plan) -> None:
+    """Write the debug video, if one is wanted."""
+    options = job.options
+    if options.debug_video is not None:
+        write_debug_video(
+            plan,
+            job.movie,
+            Path(options.debug_video),
+            start=options.start,
+            end=options.end,
+            pcm=job.sound.pcm,
+            overwrite=options.overwrite,
+            progress=job.progress,
+        )
 
 
 def _dub_end(job: _Job) -> Fraction:
