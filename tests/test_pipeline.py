@@ -235,3 +235,15 @@ def test_rotated_movies_are_changed_where_a_viewer_sees_the_face(dub: Path, tmp_
     outside = change.copy()
     outside[71:103, 20:70] = 0
     assert outside.mean() < 0.15 * change[71:102, 20:69].mean()
+
+
+def test_a_debug_video_comes_with_the_output(lossless: Path, dub: Path, tmp_path: Path):
+    plan, debug = plan_by_hand(lossless, frames=slice(5, 12)), tmp_path / "debug.mp4"
+    options = {"plan": plan, "inpainter": Painter(grey)}
+    sync(lossless, dub, tmp_path / "out.mkv", debug_video=str(debug), **options)
+    with av.open(str(debug)) as container:
+        assert len(container.streams.audio) == 1
+        assert sum(1 for _ in container.decode(video=0)) == len(pictures(lossless))
+    with pytest.raises(LipdubError, match="exists already"):
+        sync(lossless, dub, tmp_path / "other.mkv", debug_video=str(debug), **options)
+    assert not (tmp_path / "other.mkv").exists()

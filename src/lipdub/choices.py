@@ -51,7 +51,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
     "debug_video": (
         str | None,
-        "Also write a movie that shows who is changed where, and why others are not.",
+        "Also write a movie that shows who is changed, and why others are not.",
     ),
 }
 EVERY = tuple(TEXTS)

@@ -27,20 +27,11 @@ KINDS: Mapping[str, type] = {
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
     "work_dir": str, "keep_work": bool, "debug_video": str,
 }  # fmt: skip
-OPTIONAL = frozenset(
-    {
-        "steps",
-        "batch_size",
-        "start",
-        "end",
-        "plan",
-        "language",
-        "speech",
-        "background",
-        "work_dir",
-        "debug_video",
-    }
-)
+# fmt: off
+OPTIONAL = frozenset({
+    "steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "debug_video",
+})
+# fmt: on
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
 
