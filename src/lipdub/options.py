@@ -27,11 +27,10 @@ KINDS: Mapping[str, type] = {
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
     "work_dir": str, "keep_work": bool, "debug_video": str,
 }  # fmt: skip
-# fmt: off
-OPTIONAL = frozenset({
-    "steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "debug_video",
-})
-# fmt: on
+OPTIONAL = frozenset(
+    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir",
+     "debug_video"}
+)  # fmt: skip
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
 
