@@ -19,7 +19,8 @@ from lipdub import sync
 from lipdub.errors import MediaError
 from lipdub.media.bounds import MAX_CHANNELS, MAX_PIXELS, believed_rate, check_size, check_sound, check_start
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from lipdub.media.sound import decode_for_network
 from tests.support import bombs
 from tests.support.jobs import Painter, grey, plan_by_hand

@@ -8,7 +8,8 @@ import pytest
 
 from lipdub.errors import OptionError
 from lipdub.media.mix import PEAK, measure_mix, mixed
-from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from lipdub.media.remux import Remux, choose_streams, remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, hear

@@ -13,7 +13,8 @@ import pytest
 
 from lipdub.errors import RenderError
 from lipdub.media.muxing import Scale
-from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from lipdub.media.remux import Remux, choose_streams, remux
 from lipdub.media.sound import choose_sound
 from tests.support.media import click_file, ffmpeg, movie

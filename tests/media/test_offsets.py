@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lipdub.media.hearing import NETWORK_RATE, decode_for_network
-from lipdub.media.probe import probe_audio
+from lipdub.media.probe_sound import probe_audio
 from lipdub.media.remux import Remux, remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, lip_sound

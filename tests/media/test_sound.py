@@ -9,7 +9,8 @@ import pytest
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.encode import choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from lipdub.media.remux import Remux, remux
 from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
 from tests.media.test_remux import dubbed, packets

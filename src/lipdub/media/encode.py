@@ -32,7 +32,8 @@ from lipdub.media.hdr import boxes_of
 from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views
 from lipdub.media.priority import leave_real_time
-from lipdub.media.probe import VideoInfo, reason_of
+from lipdub.media.probe import VideoInfo
+from lipdub.media.reading import reason_of
 
 __all__ = [
     "ENCODERS",

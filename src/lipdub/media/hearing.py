@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from lipdub.disk import telling
 from lipdub.errors import MediaError
-from lipdub.media.probe import AudioInfo, opened
+from lipdub.media.probe_sound import AudioInfo
+from lipdub.media.reading import opened
 
 NETWORK_RATE = 16_000
 """Samples a second that the network's mel spectrogram is made of."""

@@ -13,7 +13,7 @@ import imageio_ffmpeg
 
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.hearing import gap
-from lipdub.media.probe import AudioInfo
+from lipdub.media.probe_sound import AudioInfo
 
 LAST_LINES, LONGEST_LINE = 64, 1000
 """Lines of ffmpeg's words that are kept, and bytes of each."""

@@ -14,7 +14,7 @@ import av.error
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.encode import exact_timescale
 from lipdub.media.muxing import INTERLEAVING, write_error
-from lipdub.media.probe import opened
+from lipdub.media.reading import opened
 from lipdub.media.streams import MP4_LIKE
 from lipdub.progress import Progress, Step
 

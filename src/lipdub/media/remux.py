@@ -26,7 +26,9 @@ from lipdub.media.losses import losses
 from lipdub.media.mix import filled_up, fit_for, from_zero, limited, mixed, placed, summed
 from lipdub.media.muxing import Lane, Turn, copied, encoded, timed, write
 from lipdub.media.outfile import Report, check_finished, muxer_options, written
-from lipdub.media.probe import AudioInfo, VideoInfo, opened
+from lipdub.media.probe import VideoInfo
+from lipdub.media.probe_sound import AudioInfo
+from lipdub.media.reading import opened
 from lipdub.media.sound import LOSSLESS, SoundChoice, packet_times
 from lipdub.media.streams import ATTACH, FORMATS, MP4_LIKE, Carried, choose_streams, sound_rate
 from lipdub.media.tags import carried_tags, track_tags, true_tags

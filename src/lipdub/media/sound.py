@@ -7,7 +7,7 @@ from typing import Any
 
 from lipdub.media.encoding import plain_name
 from lipdub.media.hearing import LOSSLESS, NETWORK_RATE, PCM, decode_for_network
-from lipdub.media.probe import AudioInfo
+from lipdub.media.probe_sound import AudioInfo
 
 __all__ = [
     "LOSSLESS",

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from lipdub.media.boxes import sample_kinds
 from lipdub.media.encoding import ENCODERS, plain_name
-from lipdub.media.probe import Stream, VideoInfo
+from lipdub.media.probe import VideoInfo
 from lipdub.media.sound import MOST_CHANNELS, MP4_SOUND, SOUND_CARRIERS
+from lipdub.media.tracklist import Stream
 from lipdub.media.tracks import COVERS
 
 _ITUNES = frozenset({".mp4", ".m4v"})

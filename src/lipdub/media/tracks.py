@@ -13,7 +13,8 @@ from av.codec.context import Flags
 
 from lipdub.errors import RenderError
 from lipdub.media.muxing import Packet
-from lipdub.media.probe import USUAL_LAYOUTS, opened
+from lipdub.media.probe_sound import USUAL_LAYOUTS
+from lipdub.media.reading import opened
 
 Output = av.container.OutputContainer
 
