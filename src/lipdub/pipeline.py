@@ -16,9 +16,11 @@ from lipdub.identity import segments_of
 from lipdub.journal import Journal
 from lipdub.media.encoding import Encoding
 from lipdub.media.probe import VideoInfo
-from lipdub.media.remux import Remux, choose_streams, remux
-from lipdub.media.sound import NETWORK_RATE, choose_sound
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
+from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Hearing, Soundtrack, hear
+from lipdub.media.streams import choose_streams
 from lipdub.media.timing import Order, avi_rate, common_step, rounding_note
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import publish
@@ -27,6 +29,7 @@ from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter
+from lipdub.sampling import NETWORK_RATE
 from lipdub.speech import MelReader, length_notes, output_length
 from lipdub.speech.length import SAME_LENGTH
 from lipdub.workfolder import folder_for, work_folder

@@ -10,9 +10,11 @@ from lipdub.errors import OptionError
 from lipdub.media.mix import PEAK, measure_mix, mixed
 from lipdub.media.probe import probe_video
 from lipdub.media.probe_sound import probe_audio
-from lipdub.media.remux import Remux, choose_streams, remux
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, hear
+from lipdub.media.streams import choose_streams
 from tests.support.dubs import heard, heard_by_ffmpeg, pictures
 from tests.support.media import Extras, click_file, clicks, decoded_sound, movie, write_sound
 from tests.support.picture import picture_of

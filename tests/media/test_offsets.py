@@ -8,7 +8,8 @@ import pytest
 
 from lipdub.media.hearing import NETWORK_RATE, decode_for_network
 from lipdub.media.probe_sound import probe_audio
-from lipdub.media.remux import Remux, remux
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, lip_sound
 from tests.support.dubs import (

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
@@ -92,7 +93,7 @@ def check_decoder(path: Path, stream: av.stream.Stream) -> None:
         )
 
 
-def decodes(packet: "av.Packet[av.AudioStream]") -> bool:
+def decodes(packet: "av.Packet[Any]") -> bool:
     """Whether a sound packet holds samples; one that is damaged does not, others may."""
     try:
         return bool(packet.decode())

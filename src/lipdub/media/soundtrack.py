@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import OptionError
-from lipdub.media.hearing import NETWORK_RATE, decode_for_network, sound_samples
+from lipdub.media.hearing import decode_for_network, sound_samples
 from lipdub.media.mix import measure_mix, mixed
 from lipdub.media.probe_sound import AudioInfo
+from lipdub.sampling import NETWORK_RATE
 
 OTHER_LENGTH = Fraction(1, 10)
 """Seconds by which a dialogue stem and its mix may differ without a word."""
