@@ -20,7 +20,7 @@ import numpy.typing as npt
 from lipdub.cache import remembered_sha256
 from lipdub.engine import Engine
 from lipdub.errors import MediaError
-from lipdub.media.encode import ENCODER_THREADS
+from lipdub.media.encoders import ENCODER_THREADS
 from lipdub.media.encoding import Encoding
 from lipdub.media.probe import VideoInfo
 from lipdub.options import SyncOptions

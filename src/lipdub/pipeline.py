@@ -32,7 +32,7 @@ from lipdub.render import Inpainter
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech import MelReader, length_notes, output_length
 from lipdub.speech.length import SAME_LENGTH
-from lipdub.workfolder import folder_for, work_folder
+from lipdub.workfolder import folder_for, note_finished, remove_left_over, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
 
@@ -106,12 +106,13 @@ def sync(
         options, choices if plan is None or isinstance(plan, Plan) else choices | {"plan": str(plan)}
     )
     given = plan if isinstance(plan, Plan) else None
+    folder = folder_for(output, options.work_dir)
+    remove_left_over(folder, output)
     movie, track, given = check_job(Path(video), Path(audio), output, options, given)
     if given is None:
         fetch(LANDMARKER, progress)
     if inpainter is not None:
         engine = Engine(inpainter, "given", None)
-    folder = folder_for(output, options.work_dir)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
         sound = hear(track, work / "dub.pcm")
@@ -232,6 +233,8 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         suffix,
         job.progress,
     )
+    if not job.options.keep_work:
+        note_finished(job.work, finished)
     written = publish(finished, job.output, job.options.overwrite)
     if written != job.output:
         notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")

@@ -10,7 +10,7 @@ import pytest
 from lipdub.errors import RenderError
 from lipdub.media import muxing
 from lipdub.media.containers import FORMATS
-from lipdub.media.encode import choose_encoding
+from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import probe_video

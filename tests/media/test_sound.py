@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lipdub.errors import MediaError, RenderError
-from lipdub.media.encode import choose_encoding
+from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import probe_video

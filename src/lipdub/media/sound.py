@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from lipdub.media.containers import MP4_LIKE, TICKS
-from lipdub.media.encoding import plain_name
+from lipdub.media.encoders import plain_name
 from lipdub.media.hearing import LOSSLESS, PCM
 from lipdub.media.probe_sound import AudioInfo
 

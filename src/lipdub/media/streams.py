@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lipdub.media.boxes import sample_kinds
 from lipdub.media.containers import MATROSKA, MP4_LIKE, TRANSPORT
-from lipdub.media.encoding import ENCODERS, plain_name
+from lipdub.media.encoders import ENCODERS, plain_name
 from lipdub.media.probe import VideoInfo
 from lipdub.media.sound import MOST_CHANNELS, MP4_SOUND, SOUND_CARRIERS
 from lipdub.media.tracklist import Stream
