@@ -115,7 +115,7 @@ def sync(
         engine = Engine(inpainter, "given", None)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
-        sound = hear(track, work / "dub.pcm")
+        sound = hear(track, work / "dub.pcm", progress)
         made = given or decide(movie, options, progress)
         job = _Job(movie, track, sound, output, options, work, progress)
         if movie.still:
@@ -176,7 +176,9 @@ def _render(job: _Job, plan: Plan, engine: Engine) -> tuple[Picture, Encoding]:
     painting = Painting(
         movie=job.movie,
         encoding=encoding,
-        segments=segments_of(job.movie, encoding, plan, job.sound.pcm, engine, job.options, job.stop),
+        segments=segments_of(
+            job.movie, encoding, plan, job.sound.pcm, engine, job.options, job.stop, job.progress
+        ),
         mel=MelReader(job.sound.pcm),
         inpainter=engine.inpainter,
         still_length=job.stop if job.movie.still else None,

@@ -134,6 +134,12 @@ def test_level_and_length_are_measured(tmp_path):
     assert level.seconds == Fraction(3, 2)
     assert level.peak == pytest.approx(0.25 * (1 + THIRD), abs=0.01)  # the dub from 1 s on, at -3 dB
     assert not level.clips
+    told: list[int] = []
+    long = noise(tmp_path / "long.wav", "mono", seconds=30, level=0.25)
+    assert measure_mix(probe_audio(long), probe_audio(two), told=told.append).seconds == 30
+    assert told == sorted(told)
+    assert told[-1] == 30
+    assert len(told) > 1  # what ffmpeg says while it works
     silent = write_sound(tmp_path / "silent.wav", np.zeros((RATE, 1), np.float32))
     assert measure_mix(probe_audio(silent), probe_audio(silent)).peak == 0
 
