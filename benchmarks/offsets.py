@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from common import ROOT, put, table
-from lipdub.media.probe import probe_audio
+from lipdub.media.probe_sound import probe_audio
 
 sys.path.insert(0, str(ROOT))
 

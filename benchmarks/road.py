@@ -19,8 +19,9 @@ sys.path.insert(0, str(ROOT))
 
 from lipdub import SyncOptions, sync
 from lipdub.engine import load_engine
-from lipdub.media.probe import probe_audio, probe_video
-from lipdub.media.sound import decode_for_network
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from tests.support.weights import save_tiny_checkpoint
 
 CLIPS = {

@@ -19,8 +19,9 @@ from lipdub import sync
 from lipdub.errors import MediaError
 from lipdub.media.bounds import MAX_CHANNELS, MAX_PIXELS, believed_rate, check_size, check_sound, check_start
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_audio, probe_video
-from lipdub.media.sound import decode_for_network
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from tests.support import bombs
 from tests.support.jobs import Painter, grey, plan_by_hand
 from tests.support.media import Extras, click_file, clicks, frame_times, movie, write_sound
@@ -53,6 +54,7 @@ FOUND = {
     "969": ("refused", "a clock that ticks once"),  # hours of silence
     "185": ("refused", "--audio-offset"),  # "please report this"
     "1608": ("refused", "more memory than there is"),  # "cannot allocate memory"
+    "1875": ("ok", "holds no sound that can be read"),  # "ffmpeg made no sound … please report this"
     "100221": ("ok", ""),  # first frames without times came before time 0, where no player shows them
 }  # fmt: skip
 """Case: what becomes of it now, and words that are said; what became of it before is in the remark."""

@@ -110,11 +110,8 @@ def test_choices_come_on_top_of_options_and_must_exist():
 def test_every_option_has_a_kind_and_the_network_knows_its_names():
     from lipdub.diffusion.engine import PRECISIONS as NETWORK_PRECISIONS
     from lipdub.diffusion.sampling import SAMPLERS as NETWORK_SAMPLERS
-    from lipdub.media.sound import NETWORK_RATE
-    from lipdub.speech.mel import SAMPLE_RATE
 
     assert list(KINDS) == [f.name for f in fields(SyncOptions)]
     assert {f.name for f in fields(SyncOptions) if f.default is None} == OPTIONAL
     assert set(PRECISIONS) == {"auto", *NETWORK_PRECISIONS}
     assert set(SAMPLERS) == set(NETWORK_SAMPLERS)
-    assert NETWORK_RATE == SAMPLE_RATE

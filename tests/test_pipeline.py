@@ -12,7 +12,8 @@ from lipdub import load_plan, save_plan, sync
 from lipdub.errors import LipdubError, OptionError, PlanError
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.planes import layout, plane_views
-from lipdub.media.probe import probe_audio, probe_video
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from lipdub.outputs import content_key
 from lipdub.pipeline import length_notes
 from lipdub.plan import Reference

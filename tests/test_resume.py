@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from lipdub import segments, sync
+from lipdub import segments, sync, workfolder
 from lipdub.engine import Engine
 from lipdub.errors import OutputError, PlanError, RenderError
 from lipdub.journal import Journal
@@ -283,6 +283,56 @@ def test_a_run_that_did_nothing_yet_leaves_nothing(source: Path, dub: Path, tmp_
     assert set(tmp_path.iterdir()) == before
 
 
+class KilledError(BaseException):
+    """Stands for a kill: what should tidy up after it does not run."""
+
+
+@pytest.mark.parametrize("moment", ["rmtree", "journal", "lock"])
+def test_work_left_by_a_kill_after_the_output_was_there_goes_with_the_next_run(
+    source: Path, dub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    plan, output, work = plan_by_hand(source), tmp_path / "out.mp4", tmp_path / "out.mp4.lipdub"
+
+    def killed(folder: Path) -> None:
+        if moment != "rmtree":
+            shutil.rmtree(folder / "segments")
+        if moment == "lock":
+            workfolder._tidy(folder, everything=True)
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(workfolder, "_remove", killed)
+        again(source, dub, output, plan)
+    made = output.read_bytes()
+    assert {path.name for path in work.iterdir()} >= {"lipdub.lock"}
+    with pytest.raises(OutputError, match="exists already; add --overwrite"):
+        again(source, dub, output, plan)
+    assert not work.exists()
+    assert output.read_bytes() == made
+
+
+def test_work_that_is_kept_or_of_another_output_is_not_taken_for_left_over(
+    source: Path, dub: Path, tmp_path: Path
+):
+    plan, output, work = plan_by_hand(source), tmp_path / "out.mp4", tmp_path / "out.mp4.lipdub"
+    again(source, dub, output, plan, keep_work=True)
+    with pytest.raises(OutputError, match="exists already"):
+        again(source, dub, output, plan)
+    assert (work / "journal.jsonl").exists()
+    workfolder.note_finished(work, source)  # an output that somebody put there meanwhile
+    with pytest.raises(OutputError, match="exists already"):
+        again(source, dub, output, plan)
+    assert (work / "journal.jsonl").exists()
+    with workfolder.work_folder(work, output, fresh=False, keep=True):  # a run that goes on
+        workfolder.note_finished(work, output)
+        workfolder.remove_left_over(work, output)
+        assert (work / "journal.jsonl").exists()
+    workfolder.note_finished(work, output)
+    (work / "thesis.txt").write_text("mine")
+    workfolder.remove_left_over(work, output)
+    assert [path.name for path in work.iterdir()] == ["thesis.txt"]
+
+
 @pytest.mark.slow
 def test_runs_killed_at_any_moment_end_the_same(source: Path, dub: Path, tmp_path: Path):
     """With the real network (small, weights by name), and SIGKILL: nothing in the process can tidy up."""
@@ -305,6 +355,7 @@ def test_runs_killed_at_any_moment_end_the_same(source: Path, dub: Path, tmp_pat
     for trial in trials:
         assert trial["again"] == 0, trial
         assert trial["same"], trial
+        assert trial["clean"], trial
     assert [t["killed"] for t in trials if not isinstance(t["kill"], float)] == [True] * len(MOMENTS)
     assert sum(t["killed"] for t in trials) >= len(MOMENTS) + 2
     with av.open(str(tmp_path / "out.mp4")) as container:

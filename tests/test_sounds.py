@@ -10,7 +10,7 @@ from lipdub import save_plan, sync
 from lipdub.checks import check_job, soundtrack
 from lipdub.compare import preview
 from lipdub.errors import InputError, MediaError, OptionError
-from lipdub.media.probe import probe_audio
+from lipdub.media.probe_sound import probe_audio
 from lipdub.options import SyncOptions
 from lipdub.speech import log_mel, mel_windows
 from tests.support.jobs import Painter, grey, plan_by_hand

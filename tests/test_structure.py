@@ -33,7 +33,7 @@ LAYERS = [
     {"media", "speech", "diffusion", "weights", "outputs"},
     {"models"},
     {"options", "progress", "disk", "flow"},
-    {"cache"},
+    {"cache", "sampling"},
     {"errors"},
 ]
 HEIGHT = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}

@@ -18,8 +18,10 @@ from lipdub.errors import OptionError
 from lipdub.faces.analyse import analyse
 from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_audio, probe_video
-from lipdub.media.remux import Remux, remux
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.timing import avi_rate, common_step, order_of, rounding_note
 from lipdub.pipeline import SyncResult

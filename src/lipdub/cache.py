@@ -5,8 +5,15 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
+
+BLOCK = 4 << 20
+"""Bytes of a file that are hashed at a time: a tenth of a second of a slow disk."""
+
+Told: TypeAlias = Callable[[int, int], None]
 
 
 def cache_root() -> Path:
@@ -18,10 +25,20 @@ def cache_root() -> Path:
     return (Path(chosen).expanduser() if chosen else _user_cache() / "lipdub").absolute()
 
 
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, as 64 hexadecimal digits. Raises OSError if it cannot be read."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def sha256_of(path: Path, told: Told | None = None) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits; `told` the bytes read so far, and those in all.
+
+    Raises OSError if it cannot be read.
+    """
+    digest, done = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as stream:
+        total = os.fstat(stream.fileno()).st_size
+        while block := stream.read(BLOCK):
+            digest.update(block)
+            done += len(block)
+            if told is not None:
+                told(done, total)
+    return digest.hexdigest()
 
 
 def remember(path: Path, digest: str) -> None:
@@ -36,7 +53,7 @@ def remember(path: Path, digest: str) -> None:
         temporary.replace(note)
 
 
-def remembered_sha256(path: Path) -> str:
+def remembered_sha256(path: Path, told: Told | None = None) -> str:
     """Like `sha256_of`, but a file that has not changed since it was last hashed is not read again."""
     try:
         note = json.loads(_note(path).read_text("utf-8"))
@@ -45,7 +62,7 @@ def remembered_sha256(path: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no note, or a damaged one
     before = _stamp(path)
-    digest = sha256_of(path)
+    digest = sha256_of(path, told)
     if _stamp(path) == before:  # not one that is still being written
         remember(path, digest)
     return digest

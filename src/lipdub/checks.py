@@ -4,9 +4,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from lipdub.errors import InputError, OptionError, OutputError, PlanError
-from lipdub.media.encoding import Encoding, choose_encoding, plain_name
-from lipdub.media.probe import VideoInfo, probe_audio, probe_video
-from lipdub.media.remux import FORMATS
+from lipdub.media.containers import FORMATS
+from lipdub.media.encoders import plain_name
+from lipdub.media.encoding import Encoding, choose_encoding
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.media.probe_sound import probe_audio
 from lipdub.media.sound import MOST_CHANNELS, choose_sound
 from lipdub.media.soundtrack import Soundtrack
 from lipdub.options import REFERENCES, SyncOptions

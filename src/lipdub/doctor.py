@@ -73,7 +73,7 @@ def _devices() -> str:
 def _pyav() -> str:
     import av
 
-    from lipdub.media.encode import ENCODERS
+    from lipdub.media.encoders import ENCODERS
 
     missing = [e.name for e in ENCODERS.values() if e.name not in av.codecs_available]
     lacking = f"; without {', '.join(missing)}" if missing else ""

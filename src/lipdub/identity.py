@@ -20,11 +20,12 @@ import numpy.typing as npt
 from lipdub.cache import remembered_sha256
 from lipdub.engine import Engine
 from lipdub.errors import MediaError
-from lipdub.media.encode import ENCODER_THREADS
+from lipdub.media.encoders import ENCODER_THREADS
 from lipdub.media.encoding import Encoding
 from lipdub.media.probe import VideoInfo
 from lipdub.options import SyncOptions
 from lipdub.plan import Plan
+from lipdub.progress import Progress, Step, silent
 from lipdub.segments import Segments
 
 
@@ -36,6 +37,7 @@ def segments_of(
     engine: Engine,
     options: SyncOptions,
     stop: Fraction | None,
+    progress: Progress = silent,
 ) -> Segments:
     """The segments of a job, which know their keys.
 
@@ -47,6 +49,7 @@ def segments_of(
         engine: the network.
         options: of the job.
         stop: seconds at which the picture ends early; None if it does not.
+        progress: told the bytes of the movie while it is read for the first time.
 
     Raises:
         MediaError: an input cannot be read.
@@ -55,30 +58,34 @@ def segments_of(
         plan=plan,
         pcm=pcm,
         stop=stop,
-        picture=_picture(movie, encoding),
+        picture=_picture(movie, encoding, progress),
         mouths=_mouths(engine, options),
         file_key=lambda name: content_sha256(Path(name)),
     )
 
 
-def content_sha256(path: Path) -> str:
+def content_sha256(path: Path, progress: Progress = silent) -> str:
     """The SHA-256 of a file's content; a file that has not changed is not read again.
+
+    Args:
+        path: the file.
+        progress: told the bytes while it is read.
 
     Raises:
         MediaError: it cannot be read.
     """
     try:
-        return remembered_sha256(path)
+        return remembered_sha256(path, lambda done, total: progress(Step("read", done, total, "bytes")))
     except OSError as exc:
         raise MediaError(f"{path} cannot be read ({exc.strerror}).") from exc
 
 
-def _picture(movie: VideoInfo, encoding: Encoding) -> dict[str, Any]:
+def _picture(movie: VideoInfo, encoding: Encoding, progress: Progress) -> dict[str, Any]:
     return {
         "lipdub": version("lipdub"),
         "libraries": av.library_versions,
         "threads": ENCODER_THREADS,
-        "movie": content_sha256(movie.path),
+        "movie": content_sha256(movie.path, progress),
         "stream": movie.index,
         "encoder": encoding.encoder.name,
         "carrier": encoding.encoder.carrier,

@@ -17,9 +17,11 @@ from lipdub.identity import segments_of
 from lipdub.journal import Journal
 from lipdub.media.encoding import Encoding
 from lipdub.media.probe import VideoInfo
-from lipdub.media.remux import Remux, choose_streams, remux
-from lipdub.media.sound import NETWORK_RATE, choose_sound
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
+from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Hearing, Soundtrack, hear
+from lipdub.media.streams import choose_streams
 from lipdub.media.timing import Order, avi_rate, common_step, rounding_note
 from lipdub.options import SyncOptions, choose
 from lipdub.outputs import publish
@@ -28,9 +30,10 @@ from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter
+from lipdub.sampling import NETWORK_RATE
 from lipdub.speech import MelReader, length_notes, output_length
 from lipdub.speech.length import SAME_LENGTH
-from lipdub.workfolder import folder_for, work_folder
+from lipdub.workfolder import folder_for, note_finished, remove_left_over, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
 
@@ -104,15 +107,16 @@ def sync(
         options, choices if plan is None or isinstance(plan, Plan) else choices | {"plan": str(plan)}
     )
     given = plan if isinstance(plan, Plan) else None
+    folder = folder_for(output, options.work_dir)
+    remove_left_over(folder, output)
     movie, track, given = check_job(Path(video), Path(audio), output, options, given)
     if given is None:
         fetch(LANDMARKER, progress)
     if inpainter is not None:
         engine = Engine(inpainter, "given", None)
-    folder = folder_for(output, options.work_dir)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
-        sound = hear(track, work / "dub.pcm")
+        sound = hear(track, work / "dub.pcm", progress)
         made = given or decide(movie, options, progress)
         job = _Job(movie, track, sound, output, options, work, progress)
         if movie.still:
@@ -174,7 +178,9 @@ def _render(job: _Job, plan: Plan, engine: Engine) -> tuple[Picture, Encoding]:
     painting = Painting(
         movie=job.movie,
         encoding=encoding,
-        segments=segments_of(job.movie, encoding, plan, job.sound.pcm, engine, job.options, job.stop),
+        segments=segments_of(
+            job.movie, encoding, plan, job.sound.pcm, engine, job.options, job.stop, job.progress
+        ),
         mel=MelReader(job.sound.pcm),
         inpainter=engine.inpainter,
         still_length=job.stop if job.movie.still else None,
@@ -231,6 +237,8 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         suffix,
         job.progress,
     )
+    if not job.options.keep_work:
+        note_finished(job.work, finished)
     written = publish(finished, job.output, job.options.overwrite)
     if written != job.output:
         notes.append(f"{job.output} appeared while it was being made; this is {written} instead.")

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.plan import SAME, Plan
-from lipdub.speech.mel import SAMPLE_RATE, let_go
+from lipdub.sampling import NETWORK_RATE
+from lipdub.speech.mel import let_go
 
 SEGMENT_SECONDS = Fraction(4)
 HEARD_BEFORE, HEARD_AFTER = Fraction(1, 4), Fraction(1, 2)
@@ -116,7 +117,7 @@ class Segments:
 
     def _heard(self, segment: int) -> str:
         low, high = segment * SEGMENT_SECONDS, (segment + 1) * SEGMENT_SECONDS
-        start, end = (max(0, floor(t * SAMPLE_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER))
+        start, end = (max(0, floor(t * NETWORK_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER))
         heard = hashlib.sha256(self.pcm[start:end].tobytes()).hexdigest()
         let_go(self.pcm)
         return heard

@@ -43,20 +43,22 @@ class Source(Protocol):
 
 
 class Stretch(Protocol):
-    """A part of the picture whose segments have numbers one after the other.
-
-    Attributes:
-        first: number of its first segment.
-        ended: one more than the number of its last segment, if it is known beforehand.
-        end_key: by which the journal knows where it ends.
-    """
+    """A part of the picture whose segments have numbers one after the other."""
 
     @property
-    def first(self) -> int: ...  # noqa: D102
+    def first(self) -> int:
+        """Number of its first segment."""
+        ...
+
     @property
-    def ended(self) -> int | None: ...  # noqa: D102
+    def ended(self) -> int | None:
+        """One more than the number of its last segment, if it is known beforehand."""
+        ...
+
     @property
-    def end_key(self) -> str: ...  # noqa: D102
+    def end_key(self) -> str:
+        """By which the journal knows where it ends."""
+        ...
 
     def key(self, segment: int) -> str:
         """The key of a segment (see `lipdub.segments`)."""

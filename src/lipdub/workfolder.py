@@ -11,11 +11,13 @@ from filelock import FileLock, Timeout
 
 from lipdub.cache import cache_root
 from lipdub.disk import disk_full, is_full
-from lipdub.errors import OutputError
+from lipdub.errors import LipdubError, OutputError
 from lipdub.journal import JOURNAL, SEGMENTS
-from lipdub.outputs import unwritable
+from lipdub.outputs import content_key, unwritable
 
 LOCK = "lipdub.lock"
+NOTE = "published"
+"""File that says of which content the output is that was about to get its name."""
 SUFFIX = ".lipdub"
 LONGEST_NAME = 255
 """Bytes of a file's name on the file systems there are."""
@@ -62,11 +64,43 @@ def work_folder(folder: Path, output: Path, *, fresh: bool, keep: bool) -> Itera
             remove = not _worth_keeping(folder)
             raise
         finally:
-            _tidy(folder, everything=remove)
             if remove:
-                with suppress(OSError):  # somebody else's files are in it
-                    (folder / LOCK).unlink(missing_ok=True)
-                    folder.rmdir()
+                _remove(folder)
+            else:
+                _tidy(folder, everything=False)
+
+
+def note_finished(folder: Path, finished: Path) -> None:
+    """Write down that the output is whole and about to get its name: what is in the folder may go then.
+
+    Raises:
+        RenderError: the disk is full.
+        OutputError: the note cannot be written.
+    """
+    try:
+        (folder / NOTE).write_text(content_key(finished), "utf-8")
+    except OSError as exc:
+        raise (disk_full(folder) if is_full(exc) else unwritable(folder)) from exc
+
+
+def remove_left_over(folder: Path, output: Path) -> None:
+    """Remove the folder of a run that was killed after its output had its name, and before this was done.
+
+    Only where the note in it is of this very output, or nothing but the lock is left. A folder that is in
+    use, or somebody else's, stays without a word.
+    """
+    if not folder.is_dir() or not output.is_file():
+        return
+    with suppress(OSError, LipdubError), _only_run(output), _held(folder, output):
+        if _is_left_over(folder, output):
+            _remove(folder)
+
+
+def _is_left_over(folder: Path, output: Path) -> bool:
+    if {path.name for path in folder.iterdir()} == {LOCK}:
+        return True
+    note = folder / NOTE
+    return note.is_file() and note.read_text("utf-8") == content_key(output)
 
 
 @contextmanager
@@ -135,12 +169,21 @@ def _worth_keeping(folder: Path) -> bool:
 
 
 def _tidy(folder: Path, *, everything: bool) -> None:
-    """Remove what the next run makes anew anyway; or all that lipdub writes, but for the lock."""
-    unfinished = [*folder.glob("finished.*"), *folder.glob("*.pcm"), *folder.glob(f"{SEGMENTS}/*.part")]
-    for path in unfinished:
-        with suppress(OSError):
-            path.unlink()
+    """Remove what the next run makes anew anyway; or all that lipdub writes, but for the lock.
+
+    The note goes last, so that a run that is killed here can still be told from one that has not ended.
+    """
     if everything:
         shutil.rmtree(folder / SEGMENTS, ignore_errors=True)
+    unfinished = [*folder.glob("finished.*"), *folder.glob("*.pcm"), *folder.glob(f"{SEGMENTS}/*.part")]
+    for path in (*unfinished, *([folder / JOURNAL] if everything else []), folder / NOTE):
         with suppress(OSError):
-            (folder / JOURNAL).unlink()
+            path.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove all that lipdub writes, and the folder, unless somebody else's files are in it."""
+    _tidy(folder, everything=True)
+    with suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+        folder.rmdir()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lipdub.media.colour import Region, colour_model
+from lipdub.media.colour_tags import Colour
 from lipdub.media.planes import as_planar, layout, plane_views
-from lipdub.media.probe import Colour
 from tests.support.media import filled_frame, images
 
 MATRICES = {6: (0.299, 0.114), 1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}

@@ -13,9 +13,10 @@ import pytest
 from lipdub import sync
 from lipdub.faces.paste import paste, take_crop
 from lipdub.media.colour import LOCATIONS, LUMA_WEIGHTS, Region, colour_model
+from lipdub.media.colour_tags import Colour
 from lipdub.media.frames import read_frames
 from lipdub.media.planes import as_planar, layout, plane_views
-from lipdub.media.probe import Colour, probe_video
+from lipdub.media.probe import probe_video
 from tests.support.faces import movie_info, noise_planes, smooth_planes
 from tests.support.formats import rewritten
 from tests.support.jobs import Painter, grey, plan_by_hand

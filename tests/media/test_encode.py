@@ -10,8 +10,9 @@ import pytest
 
 from lipdub.errors import RenderError
 from lipdub.media.colour import Region, colour_model
-from lipdub.media.encode import choose_encoding, exact_timescale
-from lipdub.media.encoding import plain_name
+from lipdub.media.encode import exact_timescale
+from lipdub.media.encoders import plain_name
+from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import probe_video

@@ -5,10 +5,12 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from lipdub import sync
 from lipdub.errors import MediaError, RenderError
+from lipdub.media import described
 from lipdub.media.described import Described, DolbyVision, describe, parsed
 from lipdub.media.encoding import choose_encoding
 from lipdub.media.hdr import Hdr, boxes_of, svt_parameters, x26x_parameters
@@ -196,3 +198,16 @@ def test_what_is_said_of_other_streams_is_not_taken_for_this_one():
     assert parsed(words, 1) == Described(DolbyVision(7, enhancement=True, base=6), "")
     assert parsed(words, 2) == parsed("", 0) == Described()
     assert describe(Path("nothing.mp4"), 0) == Described()
+
+
+def test_silence_about_dolby_vision_is_not_taken_for_a_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    slow = tmp_path / "ffmpeg"
+    slow.write_text("#!/bin/sh\nexec sleep 30\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr(described, "PATIENCE", 0.2)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: slow)
+    with pytest.raises(MediaError, match=r"whether a\.mp4 is Dolby Vision; copy it"):
+        describe(Path("a.mp4"), 0)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: tmp_path / "none")
+    with pytest.raises(RenderError, match="could not be started"):
+        describe(Path("a.mp4"), 0)

@@ -8,10 +8,13 @@ import pytest
 
 from lipdub.errors import OptionError
 from lipdub.media.mix import PEAK, measure_mix, mixed
-from lipdub.media.probe import probe_audio, probe_video
-from lipdub.media.remux import Remux, choose_streams, remux
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, hear
+from lipdub.media.streams import choose_streams
 from tests.support.dubs import heard, heard_by_ffmpeg, pictures
 from tests.support.media import Extras, click_file, clicks, decoded_sound, movie, write_sound
 from tests.support.picture import picture_of
@@ -131,6 +134,12 @@ def test_level_and_length_are_measured(tmp_path):
     assert level.seconds == Fraction(3, 2)
     assert level.peak == pytest.approx(0.25 * (1 + THIRD), abs=0.01)  # the dub from 1 s on, at -3 dB
     assert not level.clips
+    told: list[int] = []
+    long = noise(tmp_path / "long.wav", "mono", seconds=30, level=0.25)
+    assert measure_mix(probe_audio(long), probe_audio(two), told=told.append).seconds == 30
+    assert told == sorted(told)
+    assert told[-1] == 30
+    assert len(told) > 1  # what ffmpeg says while it works
     silent = write_sound(tmp_path / "silent.wav", np.zeros((RATE, 1), np.float32))
     assert measure_mix(probe_audio(silent), probe_audio(silent)).peak == 0
 

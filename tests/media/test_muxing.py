@@ -13,9 +13,12 @@ import pytest
 
 from lipdub.errors import RenderError
 from lipdub.media.muxing import Scale
-from lipdub.media.probe import probe_audio, probe_video
-from lipdub.media.remux import Remux, choose_streams, remux
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
 from lipdub.media.sound import choose_sound
+from lipdub.media.streams import choose_streams
 from tests.support.media import click_file, ffmpeg, movie
 from tests.support.picture import picture_of
 from tests.support.streams import srt_file, tags_file

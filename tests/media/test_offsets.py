@@ -6,11 +6,13 @@ import av
 import numpy as np
 import pytest
 
-from lipdub.media.hearing import NETWORK_RATE, decode_for_network
-from lipdub.media.probe import probe_audio
-from lipdub.media.remux import Remux, remux
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe_sound import probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
 from lipdub.media.sound import choose_sound
 from lipdub.media.soundtrack import Soundtrack, lip_sound
+from lipdub.sampling import NETWORK_RATE
 from tests.support.dubs import (
     CONTAINERS,
     KINDS,

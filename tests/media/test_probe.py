@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from lipdub.errors import MediaError
+from lipdub.media.colour_tags import Colour
 from lipdub.media.frames import read_frames, upright_image
-from lipdub.media.probe import Colour, probe_audio, probe_video
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
 from tests.support.media import Extras, Tags, click_file, ffmpeg, movie, regular_pts, still
 
 FILM = Fraction(24_000, 1001)

@@ -9,11 +9,18 @@ import pytest
 
 from lipdub.errors import RenderError
 from lipdub.media import muxing
-from lipdub.media.encode import choose_encoding
+from lipdub.media.containers import FORMATS
+from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import Stream, probe_audio, probe_video
-from lipdub.media.remux import FORMATS, Remux, choose_streams, remux
-from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
+from lipdub.media.sound import choose_sound
+from lipdub.media.streams import choose_streams
+from lipdub.media.tracklist import Stream
+from lipdub.sampling import NETWORK_RATE
 from tests.support.media import Extras, Tags, click_file, decoded_sound, ffmpeg, frame_times, movie
 from tests.support.picture import PictureWriter, picture_of
 

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from lipdub.errors import MediaError, RenderError
-from lipdub.media.encode import choose_encoding
+from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import probe_audio, probe_video
-from lipdub.media.remux import Remux, remux
-from lipdub.media.sound import NETWORK_RATE, choose_sound, decode_for_network
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe import probe_video
+from lipdub.media.probe_sound import probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
+from lipdub.media.sound import choose_sound
+from lipdub.sampling import NETWORK_RATE
 from tests.media.test_remux import dubbed, packets
 from tests.support.media import (
     SOUND_CODECS,

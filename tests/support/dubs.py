@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from lipdub.media.encoding import choose_encoding
 from lipdub.media.frames import read_frames
-from lipdub.media.probe import AudioInfo, VideoInfo, probe_audio, probe_video
-from lipdub.media.remux import Remux, remux
-from lipdub.media.sound import NETWORK_RATE, SoundChoice, choose_sound, decode_for_network
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.media.probe_sound import AudioInfo, probe_audio
+from lipdub.media.recipe import Remux
+from lipdub.media.remux import remux
+from lipdub.media.sound import SoundChoice, choose_sound
+from lipdub.sampling import NETWORK_RATE
 from tests.support.media import click_file, click_offsets, decoded_sound, ffmpeg, movie
 from tests.support.picture import PictureWriter, picture_of
 

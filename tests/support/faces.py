@@ -21,9 +21,10 @@ from lipdub.faces.crop import (
 )
 from lipdub.faces.detect import Face
 from lipdub.faces.paste import Canvas
+from lipdub.media.colour_tags import Colour
 from lipdub.media.geometry import Geometry
 from lipdub.media.planes import layout, plane_views
-from lipdub.media.probe import Colour, VideoInfo
+from lipdub.media.probe import VideoInfo
 from lipdub.render import canvas_of
 
 FOOTAGE = Path(__file__).parents[3] / "shared" / "footage"

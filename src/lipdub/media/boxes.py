@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lipdub.disk import telling
 from lipdub.errors import MediaError
@@ -13,6 +13,31 @@ _SUBTITLES = frozenset({b"sbtl", b"text", b"subp"})
 
 _ENABLED = 1
 """Bit of a track's header: a player shows it unless told otherwise."""
+
+
+class Box(NamedTuple):
+    """A box: where it begins, where what is in it begins, where it ends, and its name."""
+
+    begin: int
+    content: int
+    end: int
+    kind: bytes
+
+
+def walk(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    """The boxes in a range of a file, one after the other, not those inside them (ISO/IEC 14496-12, 4.2)."""
+    while start + 8 <= end:
+        file.seek(start)
+        size, kind = struct.unpack(">I4s", file.read(8))
+        head = 8
+        if size == 1:
+            long = file.read(8)
+            if len(long) < 8:
+                return
+            (size,), head = struct.unpack(">Q", long), 16
+        size = size or end - start
+        yield Box(start, start + head, start + size, kind)
+        start += max(size, head)
 
 
 def disable_subtitles(path: Path, wanted: Sequence[bool]) -> None:
@@ -41,7 +66,7 @@ def sample_kinds(path: Path) -> list[str]:
         with path.open("rb") as file:
             tracks = _descend(file, (0, file.seek(0, 2)), (b"moov", b"trak"))
             return [_sample_kind(file, track) for track in tracks]
-    except (OSError, struct.error) as exc:
+    except OSError as exc:
         raise MediaError(f"{path} cannot be read ({exc}).") from exc
 
 
@@ -80,14 +105,5 @@ def _handler(file: BinaryIO, track: tuple[int, int]) -> bytes:
 
 
 def _named(file: BinaryIO, start: int, end: int, name: bytes) -> Iterator[tuple[int, int]]:
-    """Beginning and end of what is in the boxes of a name (ISO/IEC 14496-12, 4.2)."""
-    while start + 8 <= end:
-        file.seek(start)
-        size, kind = struct.unpack(">I4s", file.read(8))
-        head = 8
-        if size == 1:
-            (size,), head = struct.unpack(">Q", file.read(8)), 16
-        size = size or end - start
-        if kind == name:
-            yield start + head, start + size
-        start += max(size, head)
+    """Beginning and end of what is in the boxes of a name."""
+    return ((box.content, box.end) for box in walk(file, start, end) if box.kind == name)

@@ -14,6 +14,7 @@ import av.container
 import av.error
 
 from lipdub.errors import RenderError
+from lipdub.media.reading import reason_of
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Child:
             container = av.open(f"pipe:{self._pipe.fileno()}", format=form)
         except (av.error.FFmpegError, OSError) as exc:
             self._finish()
-            raise RenderError(f"ffmpeg made no sound ({exc}); please report this.") from exc
+            raise RenderError(f"ffmpeg made no sound ({reason_of(exc)}); please report this.") from exc
         try:
             yield container
         finally:

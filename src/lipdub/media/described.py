@@ -5,8 +5,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE = 20
-"""Seconds for ffmpeg to look at a file."""
+from lipdub.errors import MediaError, RenderError
+
+PATIENCE = 60
+"""Seconds for ffmpeg to look at a file: it takes less than one, on a slow share some."""
 
 _LOCATION = re.compile(r"Video: .*?\([^()]*\b(left|center|topleft|top|bottomleft|bottom)\)")
 _DOLBY = re.compile(r"DOVI configuration record:.*profile: (\d+),.*el flag: (\d),.*compatibility id: (\d+)")
@@ -47,7 +49,12 @@ class Described:
 
 
 def describe(path: Path, index: int) -> Described:
-    """Ask ffmpeg about a stream of a file; nothing is known of a file that it cannot open."""
+    """Ask ffmpeg about a stream of a file; nothing is known of a file that it cannot open.
+
+    Raises:
+        MediaError: it does not answer. Not to know would be to dub what must be refused.
+        RenderError: it cannot be started.
+    """
     import imageio_ffmpeg
 
     binary = str(imageio_ffmpeg.get_ffmpeg_exe())
@@ -56,8 +63,13 @@ def describe(path: Path, index: int) -> Described:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=PATIENCE
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return Described()
+    except subprocess.TimeoutExpired as exc:
+        raise MediaError(
+            f"ffmpeg could not say within {PATIENCE} s whether {path} is Dolby Vision;"
+            " copy it to a faster disk."
+        ) from exc
+    except OSError as exc:
+        raise RenderError(f"ffmpeg could not be started ({exc.strerror}); run `lipdub doctor`.") from exc
     return parsed(done.stderr.decode(errors="replace"), index)
 
 

@@ -18,33 +18,16 @@ from lipdub.disk import disk_full, is_full
 from lipdub.errors import RenderError
 from lipdub.media.bounds import LONGEST_STILL
 from lipdub.media.colour import BT709, LIMITED_RANGE
-from lipdub.media.encoding import (
-    ENCODER_THREADS,
-    ENCODERS,
-    INTERLACING,
-    Encoder,
-    Encoding,
-    choose_encoding,
-)
+from lipdub.media.encoders import ENCODER_THREADS, INTERLACING
+from lipdub.media.encoding import Encoding
 from lipdub.media.fields import SILENT_ABOUT_FIELDS, as_in, with_fields
 from lipdub.media.frames import usual_length
 from lipdub.media.hdr import boxes_of
 from lipdub.media.hdr_boxes import describe_picture
 from lipdub.media.planes import as_planar, copy_frame, layout, planar_format, plane_views
 from lipdub.media.priority import leave_real_time
-from lipdub.media.probe import VideoInfo, reason_of
-
-__all__ = [
-    "ENCODERS",
-    "ENCODER_THREADS",
-    "Coded",
-    "Encoder",
-    "Encoding",
-    "SegmentWriter",
-    "choose_encoding",
-    "exact_timescale",
-    "padded",
-]
+from lipdub.media.probe import VideoInfo
+from lipdub.media.reading import reason_of
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 writes errors only; it has no option for that
 

@@ -12,10 +12,8 @@ from lipdub.media.encoders import (
     DNXHR_BY_QUALITY,
     DNXHR_PROFILES,
     DNXHR_SMALLEST,
-    ENCODER_THREADS,
     ENCODERS,
     FALLBACKS,
-    INTERLACING,
     NO_ENCODER,
     PRORES_444_BY_QUALITY,
     PRORES_BY_QUALITY,
@@ -35,16 +33,6 @@ from lipdub.media.picture_losses import lost_notes
 from lipdub.media.planes import Layout, layout, planar_format
 from lipdub.media.probe import VideoInfo
 from lipdub.options import DEFAULT_QUALITY
-
-__all__ = [
-    "ENCODERS",
-    "ENCODER_THREADS",
-    "INTERLACING",
-    "Encoder",
-    "Encoding",
-    "choose_encoding",
-    "plain_name",
-]
 
 _UNDESCRIBED = frozenset({("libvpx-vp9", "yuv440p")})
 """Pixel formats that an encoder takes but MP4 and WebM have no description of."""

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import MediaError
+from lipdub.media.clocks import shown_at
 from lipdub.media.planes import copy_frame, pts_of
-from lipdub.media.probe import VideoInfo, opened, shown_at
+from lipdub.media.probe import VideoInfo
+from lipdub.media.reading import opened
 from lipdub.media.steady import Steady
 from lipdub.media.timing import FARTHEST, ExactTimes
 

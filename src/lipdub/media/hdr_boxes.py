@@ -1,12 +1,13 @@
 """Add boxes to the description of the picture in a finished MP4 or MOV file."""
 
 import struct
-from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from lipdub.disk import telling
 from lipdub.errors import RenderError
+from lipdub.media.boxes import walk
 
 _ROAD = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _STSD_HEAD = 8
@@ -16,8 +17,8 @@ _STSD_HEAD = 8
 def describe_picture(path: Path, boxes: bytes) -> None:
     """Add boxes to the first sample entry of the first track, in place.
 
-    PyAV has no way to give a stream such side data; ffmpeg reads it from here and writes it in the way of
-    whatever container it copies the picture to.
+    PyAV has no way to give a stream such side data; a demuxer reads it from here, and a stream that is made
+    from that one as template has it, in the way of whatever container the picture is copied to.
 
     Args:
         path: a file whose index (``moov``) comes after its samples, as libavformat writes it.
@@ -36,40 +37,24 @@ def describe_picture(path: Path, boxes: bytes) -> None:
 
 def _index(file: BinaryIO, path: Path) -> tuple[int, bytes]:
     """Place and bytes of the last box that is an index, which all samples must come before."""
-    place, samples = 0, False
-    while head := file.read(16):
-        size, kind = struct.unpack(">I4s", head[:8])
-        if size == 1:
-            (size,) = struct.unpack(">Q", head[8:])
-        samples = samples or kind == b"mdat"
-        if kind == b"moov" and samples:
-            file.seek(place)
-            return place, file.read(size)
-        place += max(size, 8)
-        file.seek(place)
+    samples = False
+    for box in walk(file, 0, file.seek(0, 2)):
+        samples = samples or box.kind == b"mdat"
+        if box.kind == b"moov" and samples:
+            file.seek(box.begin)
+            return box.begin, file.read(box.end - box.begin)
     raise RenderError(f"{path} has no index after its samples; please report this.")
 
 
 def _extended(index: bytes, boxes: bytes) -> bytes:
     """The index with boxes at the end of the first sample entry; all boxes round it grow."""
-    grown = bytearray(index)
-    begin, end = 8, len(index)
-    around = [0]
+    grown, file = bytearray(index), BytesIO(index)
+    box = next(walk(file, 0, len(index)))
+    around = [box]
     for kind in _ROAD:
-        begin, end = next((at, until) for at, until, name in _boxes(index, begin, end) if name == kind)
-        around.append(begin)
-        begin += 8
-    begin, end, _ = next(_boxes(index, begin + _STSD_HEAD, end))
-    around.append(begin)
-    for place in around:
-        (size,) = struct.unpack_from(">I", grown, place)
-        struct.pack_into(">I", grown, place, size + len(boxes))
-    return bytes(grown[:end] + boxes + grown[end:])
-
-
-def _boxes(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int, bytes]]:
-    """Begin, end and name of each box in a range of an index."""
-    while begin + 8 <= end:
-        size, kind = struct.unpack_from(">I4s", data, begin)
-        yield begin, begin + size, kind
-        begin += max(size, 8)
+        box = next(inner for inner in walk(file, box.content, box.end) if inner.kind == kind)
+        around.append(box)
+    around.append(next(walk(file, box.content + _STSD_HEAD, box.end)))
+    for box in around:
+        struct.pack_into(">I", grown, box.begin, box.end - box.begin + len(boxes))
+    return bytes(grown[: box.end] + boxes + grown[box.end :])

@@ -13,10 +13,9 @@ import numpy.typing as npt
 
 from lipdub.disk import telling
 from lipdub.errors import MediaError
-from lipdub.media.probe import AudioInfo, opened
-
-NETWORK_RATE = 16_000
-"""Samples a second that the network's mel spectrogram is made of."""
+from lipdub.media.probe_sound import AudioInfo
+from lipdub.media.reading import opened
+from lipdub.sampling import NETWORK_RATE
 
 SAMPLE_BYTES = 2
 

@@ -9,7 +9,7 @@ from typing import Any
 import av
 
 from lipdub.errors import RenderError
-from lipdub.media.probe import opened
+from lipdub.media.reading import opened
 from lipdub.media.timing import DecodingTimes, Order, whole_order
 
 

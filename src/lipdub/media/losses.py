@@ -7,7 +7,7 @@ from typing import Any
 
 from av.stream import Disposition
 
-from lipdub.media.probe import opened
+from lipdub.media.reading import opened
 from lipdub.media.tags import TITLES, carried_tags, same_language
 
 _NOT_OURS = frozenset(

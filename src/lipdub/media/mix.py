@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf, isfinite, isnan, log10
@@ -13,10 +14,13 @@ import imageio_ffmpeg
 
 from lipdub.errors import MediaError, RenderError
 from lipdub.media.hearing import gap
-from lipdub.media.probe import AudioInfo
+from lipdub.media.probe_sound import AudioInfo
 
 LAST_LINES, LONGEST_LINE = 64, 1000
 """Lines of ffmpeg's words that are kept, and bytes of each."""
+
+_FAR = re.compile(rb"out_time_us=(\d+)$")
+"""How ffmpeg's reports of progress name the microseconds that are done."""
 
 PEAK = 0.988
 """What peaks of a mix are held at where it would clip: -0.1 dB of full scale."""
@@ -115,8 +119,18 @@ def fit_for(encoder: str, sound: Any, channels: int) -> Any:
     return sound
 
 
-def measure_mix(dub: AudioInfo, background: AudioInfo, offset: Fraction = Fraction(0)) -> Level:
+def measure_mix(
+    dub: AudioInfo,
+    background: AudioInfo,
+    offset: Fraction = Fraction(0),
+    told: Callable[[int], None] = lambda _: None,
+) -> Level:
     """Mix once without keeping anything, to know whether it clips and how long it is.
+
+    Args:
+        dub, background: the sounds.
+        offset: seconds by which the dub is heard later than it lies in its file.
+        told: called with the seconds that are mixed, about once a second.
 
     Raises:
         MediaError: one of the sounds cannot be decoded.
@@ -131,15 +145,18 @@ def measure_mix(dub: AudioInfo, background: AudioInfo, offset: Fraction = Fracti
     mix = summed(*parts, heard).filter(
         "astats", measure_perchannel="none", measure_overall="Peak_level+Number_of_samples"
     )
-    command = ffmpeg.output(mix, "-", f="null", copyts=None, nostdin=None, v="info", nostats=None)
-    words = _said(command.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe()))
+    how = {"copyts": None, "nostdin": None, "v": "info", "nostats": None, "progress": "pipe:2"}
+    command = ffmpeg.output(mix, "-", f="null", **how)
+    words = _said(command.compile(cmd=imageio_ffmpeg.get_ffmpeg_exe()), told)
     peaks = re.findall(r"Peak level dB: (\S+)", words)  # the last ones: tags of a file may say anything
     samples = re.findall(r"Number of samples: (\d+)", words)
     if not (peaks and samples):
         raise MediaError(f"{dub.path} and {background.path} cannot be mixed; is one of them damaged?")
     decibel = float(peaks[-1])  # -inf for silence, not a number where floating point sound is damaged
     peak = inf if isnan(decibel) else 10 ** (decibel / 20)
-    return Level(peak, Fraction(int(samples[-1]), heard.rate))
+    level = Level(peak, Fraction(int(samples[-1]), heard.rate))
+    told(int(level.seconds))  # ffmpeg's last report comes before the end
+    return level
 
 
 def from_zero(origin: Fraction) -> dict[str, Any]:
@@ -147,8 +164,11 @@ def from_zero(origin: Fraction) -> dict[str, Any]:
     return {"itsoffset": f"{float(-origin):.6f}"} if origin else {}
 
 
-def _said(command: list[str]) -> str:
-    """The end of what ffmpeg says, where the figures are: of a damaged sound it complains without end."""
+def _said(command: list[str], told: Callable[[int], None]) -> str:
+    """The end of what ffmpeg says, where the figures are: of a damaged sound it complains without end.
+
+    Lines that say how far it is are handed on, in seconds.
+    """
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as exc:
@@ -157,7 +177,10 @@ def _said(command: list[str]) -> str:
     with child:
         try:
             assert child.stderr
-            last.extend(iter(lambda: child.stderr.readline(LONGEST_LINE), b""))  # type: ignore[union-attr]
+            while line := child.stderr.readline(LONGEST_LINE):
+                if far := _FAR.match(line):
+                    told(int(far[1]) // 1_000_000)
+                last.append(line)
         except BaseException:
             child.kill()
             raise

@@ -43,5 +43,7 @@ def trouble(encoder: str, pix_fmt: str) -> str | None:
         frame.pts, frame.time_base = 0, Fraction(1, 25)
         packets = [*context.encode(frame), *context.encode(None)]
     except (av.error.FFmpegError, OSError, ValueError) as exc:
+        if isinstance(exc, av.error.PermissionError):  # what libavcodec calls a missing driver
+            return "there is no NVIDIA card, or no driver for it: `nvidia-smi` must show both"
         return str(getattr(exc, "strerror", None) or exc).lower()
     return None if packets else "it gives no picture"

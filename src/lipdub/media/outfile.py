@@ -12,10 +12,10 @@ import av.container
 import av.error
 
 from lipdub.errors import MediaError, RenderError
+from lipdub.media.containers import MP4_LIKE
 from lipdub.media.encode import exact_timescale
 from lipdub.media.muxing import INTERLEAVING, write_error
-from lipdub.media.probe import opened
-from lipdub.media.streams import MP4_LIKE
+from lipdub.media.reading import opened
 from lipdub.progress import Progress, Step
 
 MOST_TICKS = 2**31 - 1

@@ -5,22 +5,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from lipdub.media.encoding import plain_name
-from lipdub.media.hearing import LOSSLESS, NETWORK_RATE, PCM, decode_for_network
-from lipdub.media.probe import AudioInfo
-
-__all__ = [
-    "LOSSLESS",
-    "MOST_CHANNELS",
-    "MP4_SOUND",
-    "NETWORK_RATE",
-    "SOUND_CARRIERS",
-    "SoundCarrier",
-    "SoundChoice",
-    "choose_sound",
-    "decode_for_network",
-    "packet_times",
-]
+from lipdub.media.containers import MP4_LIKE, TICKS
+from lipdub.media.encoders import plain_name
+from lipdub.media.hearing import LOSSLESS, PCM
+from lipdub.media.probe_sound import AudioInfo
 
 MOST_CHANNELS = 8
 """Of sound that is encoded anew: what FLAC has, and layouts of AAC that players know."""
@@ -30,11 +18,6 @@ PACKET = Fraction(1, 20)
 
 SECOND_RATE = 224_000
 """Bits a second for each channel of sound that was compressed before, so that little is lost again."""
-
-_WITH_EDIT_LISTS = frozenset({".mp4", ".m4v", ".mov"})
-_MILLISECOND, _MPEG = Fraction(1, 1000), Fraction(1, 90_000)
-_TICKS = {".mkv": _MILLISECOND, ".webm": _MILLISECOND, ".ts": _MPEG, ".m2ts": _MPEG, ".mts": _MPEG}
-"""Seconds between two times that packets of sound can have; AVI has none."""
 
 _COMPRESSED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 
@@ -126,9 +109,9 @@ def choose_sound(
 
 def _movable(dub: AudioInfo, suffix: str, offset: Fraction) -> bool:
     """Whether a container can move copied packets by this offset to less than a sample."""
-    if offset == 0 or suffix in _WITH_EDIT_LISTS:
+    if offset == 0 or suffix in MP4_LIKE:
         return True
-    tick = _TICKS.get(suffix)
+    tick = TICKS.get(suffix)
     # Without edit lists nothing before time 0 can be left unheard: the whole movie would come later.
     return tick is not None and offset > 0 and (offset % tick == 0 or tick * dub.rate < 1)
 

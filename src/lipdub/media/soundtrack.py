@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import OptionError
-from lipdub.media.hearing import NETWORK_RATE, decode_for_network, sound_samples
+from lipdub.media.hearing import decode_for_network, sound_samples
 from lipdub.media.mix import measure_mix, mixed
-from lipdub.media.probe import AudioInfo
+from lipdub.media.probe_sound import AudioInfo
+from lipdub.progress import Progress, Step, silent
+from lipdub.sampling import NETWORK_RATE
 
 OTHER_LENGTH = Fraction(1, 10)
 """Seconds by which a dialogue stem and its mix may differ without a word."""
@@ -57,12 +59,13 @@ class Hearing:
     notes: tuple[str, ...] = ()
 
 
-def hear(track: Soundtrack, path: Path) -> Hearing:
+def hear(track: Soundtrack, path: Path, progress: Progress = silent) -> Hearing:
     """Decode what the lips follow, and find out how long and how loud the whole sound is.
 
     Args:
         track: the sounds.
         path: of the file that will hold the samples; they are mapped into memory.
+        progress: told the seconds of a mix while it is measured.
 
     Raises:
         MediaError: no sample can be decoded.
@@ -81,7 +84,9 @@ def hear(track: Soundtrack, path: Path) -> Hearing:
         raise OptionError(f"--audio-offset {float(track.offset):g} moves the whole dub before the movie.")
     if track.background is None:
         return Hearing(pcm, lips, end, notes=tuple(notes))
-    level = measure_mix(track.dub, track.background, track.offset)
+    level = measure_mix(
+        track.dub, track.background, track.offset, lambda done: progress(Step("mix", done, None, "s"))
+    )
     return Hearing(pcm, lips, max(end, level.seconds), level.clips, (*notes, *level.notes))
 
 

@@ -3,27 +3,23 @@
 from dataclasses import dataclass
 
 from lipdub.media.boxes import sample_kinds
-from lipdub.media.encoding import ENCODERS, plain_name
-from lipdub.media.probe import Stream, VideoInfo
+from lipdub.media.containers import MATROSKA, MP4_LIKE, TRANSPORT
+from lipdub.media.encoders import ENCODERS, plain_name
+from lipdub.media.probe import VideoInfo
 from lipdub.media.sound import MOST_CHANNELS, MP4_SOUND, SOUND_CARRIERS
+from lipdub.media.tracklist import Stream
 from lipdub.media.tracks import COVERS
 
 _ITUNES = frozenset({".mp4", ".m4v"})
 """Containers that carry cover art as an attached picture; MOV drops it without a word."""
 
-FORMATS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm",
-    ".avi": "avi", ".ts": "mpegts", ".m2ts": "mpegts", ".mts": "mpegts",
-}  # fmt: skip
-"""Suffixes an output may have, and libavformat's name of the format."""
-
 ATTACH = "attach"
 
 _TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 _STYLED = frozenset({"ass", "ssa"})
-MP4_LIKE = frozenset({".mp4", ".m4v", ".mov"})
-_MATROSKA = frozenset({".mkv"})
-_TRANSPORT = frozenset({".ts", ".m2ts", ".mts"})
+
+_WITH_FILES = frozenset({".mkv"})
+"""Containers that files can be attached to; WebM is Matroska without that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +43,9 @@ SUBTITLE_CARRIERS = {
     ".mov": SubtitleCarrier(frozenset({"mov_text", "eia_608"}), "mov_text"),
     ".mkv": SubtitleCarrier(_IN_MKV, "srt"),
     ".webm": SubtitleCarrier(frozenset({"webvtt"}), "webvtt"),
-} | dict.fromkeys(_TRANSPORT, SubtitleCarrier(frozenset({"dvb_subtitle"})))
+} | dict.fromkeys(TRANSPORT, SubtitleCarrier(frozenset({"dvb_subtitle"})))
 
-DATA_CARRIERS = dict.fromkeys(_TRANSPORT, frozenset({"klv", "timed_id3"}))
+DATA_CARRIERS = dict.fromkeys(TRANSPORT, frozenset({"klv", "timed_id3"}))
 """Data streams that a container carries, by libavcodec's name."""
 
 
@@ -129,7 +125,7 @@ def _codec_in(stream: Stream, suffix: str) -> str | None:
         case "data":
             return "copy" if stream.codec in DATA_CARRIERS.get(suffix, ()) else None
         case "attachment":
-            return "copy" if suffix in _MATROSKA else None
+            return "copy" if suffix in _WITH_FILES else None
     return None
 
 
@@ -141,7 +137,7 @@ def _subtitle_in(stream: Stream, suffix: str) -> str | None:
 
 
 def _picture_in(stream: Stream, suffix: str) -> str | None:
-    if stream.cover and suffix in _MATROSKA:
+    if stream.cover and suffix in _WITH_FILES:
         return ATTACH if stream.codec in COVERS else None
     if stream.cover:
         return "copy" if suffix in _ITUNES and stream.codec else None
@@ -150,8 +146,8 @@ def _picture_in(stream: Stream, suffix: str) -> str | None:
 
 
 def _written_anew(stream: Stream, suffix: str) -> bool:
-    """Whether ffmpeg makes this track again from chapters or tags, which are carried over."""
-    return stream.kind in {"chapters", "timecode"} and suffix in MP4_LIKE | _MATROSKA | {".webm"}
+    """Whether muxers make this track again from chapters or tags, which are carried over."""
+    return stream.kind in {"chapters", "timecode"} and suffix in MP4_LIKE | MATROSKA
 
 
 def _described(stream: Stream) -> str:

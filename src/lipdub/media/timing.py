@@ -7,19 +7,13 @@ from fractions import Fraction
 from itertools import pairwise
 from math import gcd, lcm
 
+from lipdub.media.containers import STORED, TICKS
+
 FARTHEST = 16
 """Frames by which no codec lets the orders of decoding and of showing differ."""
 
 MOST_SLOTS = 1000
 """Frames a second of an AVI, at most; those that are not there take 24 bytes each."""
-
-_UNITS = {
-    ".mkv": ("Matroska stores milliseconds", 1000),
-    ".webm": ("WebM stores milliseconds", 1000),
-    ".ts": ("transport streams store ticks of 1/90000 s", 90_000),
-    ".m2ts": ("transport streams store ticks of 1/90000 s", 90_000),
-    ".mts": ("transport streams store ticks of 1/90000 s", 90_000),
-}
 
 
 def first_time(times: Iterable[int | None], begin: int, usual: int) -> int:
@@ -242,6 +236,11 @@ def common_step(times: Iterable[Fraction]) -> Fraction:
     return step
 
 
+def is_chosen(rate: Fraction) -> bool:
+    """Whether this looks like a rate that somebody chose, not like the mean of a variable one."""
+    return 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
+
+
 def avi_rate(rate: Fraction, step: Fraction, closest: Fraction) -> Fraction:
     """The frame rate of an AVI, which has a rate instead of times: frame n is shown at n / rate.
 
@@ -254,8 +253,7 @@ def avi_rate(rate: Fraction, step: Fraction, closest: Fraction) -> Fraction:
         The source's rate if that is constant but for rounding to milliseconds. Otherwise that of which all
         times are multiples, if it is not too high; frames that are not there leave gaps.
     """
-    chosen = 1 in {rate.denominator, (rate * 1001 / 1000).denominator}
-    if chosen and closest + Fraction(1, 1000) >= 1 / rate:
+    if is_chosen(rate) and closest + Fraction(1, 1000) >= 1 / rate:
         return rate
     return min(1 / step, Fraction(MOST_SLOTS)) if step else rate
 
@@ -271,9 +269,8 @@ def rounding_note(suffix: str, step: Fraction, slots: Fraction | None = None) ->
     suffix = suffix.lower()
     if suffix == ".avi" and slots:
         lost, what = step * slots, f"AVI has a frame rate (here {float(slots):g}) instead of times"
-    elif suffix in _UNITS:
-        what, unit = _UNITS[suffix]
-        lost = step * unit
+    elif suffix in TICKS:
+        lost, what = step / TICKS[suffix], STORED[suffix]
     else:
         return None
     return None if lost.denominator == 1 else f"{what}: the time of each frame is rounded, once."

@@ -13,7 +13,8 @@ from av.codec.context import Flags
 
 from lipdub.errors import RenderError
 from lipdub.media.muxing import Packet
-from lipdub.media.probe import USUAL_LAYOUTS, opened
+from lipdub.media.probe_sound import USUAL_LAYOUTS
+from lipdub.media.reading import decodes, opened
 
 Output = av.container.OutputContainer
 
@@ -161,3 +162,13 @@ def first_packet(path: Path, index: int) -> bytes:
     with opened(path) as container:
         packets = container.demux(container.streams[index])
         return next((bytes(packet) for packet in packets if packet.size), b"")
+
+
+def holds_sound(path: Path, index: int, copied: bool) -> bool:
+    """Whether a sound stream of a file has a packet; or, if it is not to be copied, one that decodes.
+
+    A damaged index lists streams of which nothing can be found, and muxers make nothing of those.
+    """
+    with opened(path) as container:
+        packets = container.demux(container.streams[index])
+        return any(packet.size if copied else decodes(packet) for packet in packets)

@@ -7,9 +7,10 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from lipdub.speech.mel import SAMPLE_RATE, Pcm, unit_samples
+from lipdub.sampling import NETWORK_RATE
+from lipdub.speech.mel import Pcm, unit_samples
 
-FRAME = SAMPLE_RATE * 30 // 1000
+FRAME = NETWORK_RATE * 30 // 1000
 """Samples of a frame: 30 ms, over which the loudness of speech hardly changes."""
 
 ABSOLUTE_FLOOR_DB = -50.0  # of full scale: quieter than any dialogue that is meant to be heard
@@ -54,16 +55,16 @@ def speech_between(pcm: Pcm, start: Fraction = Fraction(0), end: Fraction | None
         end: seconds; frames that begin then or later are not counted. None for the sound's own end.
     """
     loudness = _loudness(pcm)
-    first = max(0, ceil(start * SAMPLE_RATE / FRAME))
-    last = len(loudness) if end is None else max(0, ceil(end * SAMPLE_RATE / FRAME))
+    first = max(0, ceil(start * NETWORK_RATE / FRAME))
+    last = len(loudness) if end is None else max(0, ceil(end * NETWORK_RATE / FRAME))
     if not len(loudness[first:last]):
         return Speech(0.0, Fraction(0), Fraction(0))
     noise = float(np.percentile(loudness, NOISE_PERCENTILE))
     heard = first + np.flatnonzero(loudness[first:last] > max(ABSOLUTE_FLOOR_DB, noise + ABOVE_NOISE_DB))
     if not len(heard):
         return Speech(0.0, Fraction(0), Fraction(0))
-    begins, ends = (Fraction(int(n) * FRAME, SAMPLE_RATE) for n in (heard[0], heard[-1] + 1))
-    return Speech(len(heard) * FRAME / SAMPLE_RATE, begins, ends if end is None else min(ends, end))
+    begins, ends = (Fraction(int(n) * FRAME, NETWORK_RATE) for n in (heard[0], heard[-1] + 1))
+    return Speech(len(heard) * FRAME / NETWORK_RATE, begins, ends if end is None else min(ends, end))
 
 
 def _loudness(pcm: Pcm) -> NDArray[np.float32]:

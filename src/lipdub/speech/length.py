@@ -3,8 +3,9 @@
 from fractions import Fraction
 from math import ceil
 
+from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.activity import speech_between
-from lipdub.speech.mel import SAMPLE_RATE, Pcm
+from lipdub.speech.mel import Pcm
 
 SAME_LENGTH = Fraction(1, 1000)
 """Seconds by which sound and picture may differ and still count as equally long."""
@@ -44,7 +45,7 @@ def length_notes(
         offset: seconds by which the dub is heard later than it lies in its file.
         mode: see `output_length`.
     """
-    heard = offset + Fraction(len(pcm), SAMPLE_RATE) if sound_end is None else sound_end
+    heard = offset + Fraction(len(pcm), NETWORK_RATE) if sound_end is None else sound_end
     length = output_length(picture_end, heard, mode)
     notes = []
     if offset < 0:

@@ -10,10 +10,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from lipdub.sampling import NETWORK_RATE
+
 Floats = NDArray[np.float32]
 Pcm = NDArray[np.float32] | NDArray[np.int16]
 
-SAMPLE_RATE = 16_000
 N_FFT = 800
 HOP = 200
 N_MELS = 80
@@ -24,7 +25,7 @@ LIMIT = 4.0
 SILENCE = -LIMIT
 """What a column holds where there is no sound."""
 
-COLUMNS_PER_SECOND, _rest = divmod(SAMPLE_RATE, HOP)
+COLUMNS_PER_SECOND, _rest = divmod(NETWORK_RATE, HOP)
 assert (COLUMNS_PER_SECOND, _rest) == (80, 0)
 assert 10 ** (FLOOR_DB / 20) == 1e-5
 
@@ -110,5 +111,5 @@ def _filterbank() -> NDArray[np.float64]:
     """Slaney's mel filters, [80, 401]."""
     import librosa  # slow to import
 
-    bank = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN, fmax=F_MAX)
+    bank = librosa.filters.mel(sr=NETWORK_RATE, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN, fmax=F_MAX)
     return np.asarray(bank, np.float64)
