@@ -11,18 +11,8 @@ from hypothesis import strategies as st
 
 from lipdub.errors import WeightsFormatError
 from lipdub.faces import detect
-from lipdub.faces.detect import (
-    EMPTY_SECONDS,
-    RESCAN_SECONDS,
-    SAME_FACE_IOU,
-    FaceFinder,
-    FaceLandmarker,
-    distinct,
-    overlap,
-    scaled,
-    shifted,
-    squares,
-)
+from lipdub.faces.detect import SAME_FACE_IOU, FaceLandmarker, distinct, overlap, scaled, shifted
+from lipdub.faces.finder import EMPTY_SECONDS, SLOW_ROUND_SECONDS, FaceFinder, squares
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import probe_video
 from tests.support.faces import FOOTAGE, BlobLandmarker, blank_image, draw_face, face_in
@@ -170,7 +160,7 @@ def test_a_second_face_is_found_within_the_time_of_a_new_search():
     first, second = (100, 100, 80, 100), (450, 120, 90, 110)
     counts = [len(find(_image(first, second) if i > 3 else _image(first), i / 25, i == 0)) for i in range(40)]
     assert counts[:4] == [1] * 4
-    assert counts.index(2) / 25 <= RESCAN_SECONDS + 1 / 25
+    assert counts.index(2) / 25 <= SLOW_ROUND_SECONDS + 1 / 25
     assert set(counts[counts.index(2) :]) == {2}
 
 

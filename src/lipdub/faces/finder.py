@@ -1,0 +1,200 @@
+"""Find the faces of a movie, frame by frame: each near where it was, new ones in the picture and in parts of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lipdub.faces.crop import Box
+from lipdub.faces.detect import SAME_FACE_IOU, Face, FaceLandmarker, Image, distinct, overlap, shifted
+
+AROUND = 2.2
+"""A known face is looked for in a square this many times as high as its box."""
+AROUND_NEW = 3.0
+"""The same for a face YuNet has found: of 71 in a dim hall, many from the side, the landmarker saw 31 in such a
+square and 24 in one of 2.0."""
+ROUND_SECONDS = 1.0
+"""How long it takes to search all parts of the picture for further faces, one after the other."""
+SLOW_ROUND_SECONDS = 3.0
+"""The same without YuNet, when a face is known: the landmarker needs many more parts, and longer for each."""
+EMPTY_SECONDS = 0.2
+"""How soon the whole picture is searched again when there was no face, and after a cut."""
+MISSED_SECONDS = 0.4
+"""How long a lost face is looked for where it was; tracks bridge a gap of that length."""
+
+OVERVIEW = 320
+"""Longest side, in pixels, at which YuNet is shown the whole picture."""
+TILE = (640, 384)
+"""Size of the parts it is shown besides: multiples of 32, 11 ms each."""
+TILE_OVERLAP = 64
+"""Pixels by which they overlap: a face at a seam lies whole in one of them."""
+TILE_SCALE = 0.5
+"""Pictures larger than a part are halved: a face of 32 pixels then has 16, of which YuNet needs about ten."""
+
+Part = tuple[int, int, int, int]
+"""x, y, width, height of a part of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a `FaceFinder` remembers from one frame to the next.
+
+    Attributes:
+        known: faces of the last frame.
+        lost: faces that were there before, and until when (seconds) they are looked for.
+        next_search: when (seconds) the next part of the picture is searched.
+        turn: which part that is.
+    """
+
+    known: Sequence[Face] = ()
+    lost: Sequence[tuple[Face, float]] = ()
+    next_search: float = -np.inf
+    turn: int = 0
+
+
+class FaceFinder:
+    """Find faces in the frames of a movie, each near where it was, and search wider when needed.
+
+    A known face costs one look of the landmarker, in a square around its last place. New faces are searched for in
+    the whole picture, made small, and in its parts in turn, so that no frame costs much more than another; only
+    at a cut are all parts searched at once. What YuNet finds must be a face to the landmarker too. Without YuNet
+    the landmarker searches alone, and must see a new face a second time in a closer look; it overlooks
+    faces lower than about a tenth of the part it is shown.
+    """
+
+    def __init__(self, landmarker: FaceLandmarker) -> None:
+        self._landmarker = landmarker
+        self.memory = Memory()
+
+    def __call__(self, image: Image, seconds: float, cut: bool) -> list[Face]:
+        """Faces in the next frame.
+
+        Args:
+            image: [H, W, 3] RGB.
+            seconds: time of the frame.
+            cut: the frame begins a new shot, so nothing is where it was.
+        """
+        before = Memory(next_search=self.memory.next_search) if cut else self.memory
+        faces = self._follow(image, [*before.known, *(face for face, _ in before.lost)])
+        missing = _without(before.known, faces)
+        parts, due = self._parts(image), cut or seconds >= before.next_search
+        wanted = _wanted(parts, before.turn, cut, due, bool(missing or not faces and due))
+        faces = self._search(image, wanted, faces)
+        lost = [(face, until) for face, until in before.lost if until > seconds and _without([face], faces)]
+        lost += [(face, seconds + MISSED_SECONDS) for face in _without(missing, faces)]
+        turn = (before.turn + (due and not cut)) % len(parts)
+        pause = EMPTY_SECONDS if cut else self._pause(len(parts), bool(faces))
+        self.memory = Memory(faces, lost, seconds + pause if due else before.next_search, turn)
+        return faces
+
+    def _follow(self, image: Image, faces: Sequence[Face]) -> list[Face]:
+        return distinct([found for face in faces for found in self._closest(image, face.box, AROUND)])
+
+    def _search(self, image: Image, parts: Sequence[Part], known: list[Face]) -> list[Face]:
+        """The known faces, and those in some parts of the picture."""
+        whole = (0, 0, image.shape[1], image.shape[0])
+        for part in parts:
+            if self._landmarker.detector is None and part != whole and not known == [] and len(parts) > 1:
+                break  # at a cut, the parts only matter where the whole shows nothing
+            for place, around in self._places(image, part):
+                if all(overlap(place, face.box) <= SAME_FACE_IOU for face in known):
+                    known = distinct([*known, *self._closest(image, place, around)])
+        return known
+
+    def _places(self, image: Image, part: Part) -> Iterator[tuple[Box, float]]:
+        """Where there may be faces in a part of the picture, and how far around to look at each again."""
+        x, y, width, height = part
+        if self._landmarker.detector is None:
+            yield from ((face.box, AROUND) for face in self._in_part(image, part))
+            return
+        shown = image[y : y + height, x : x + width]
+        scale = _scale(image) if part != (0, 0, *image.shape[1::-1]) else OVERVIEW / max(width, height)
+        if scale < 1:
+            shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        else:
+            scale = 1.0
+        for box in self._landmarker.detector(np.ascontiguousarray(shown)):
+            yield box / (scale, scale, scale, scale, 1) + (x, y, 0, 0, 0), AROUND_NEW
+
+    def _closest(self, image: Image, place: Box, around: float) -> list[Face]:
+        """The face that lies where one is thought to be, or none."""
+        candidates = self._in_part(image, _square_around(place, around))
+        close = [c for c in candidates if overlap(c.box, place) > SAME_FACE_IOU]
+        return sorted(close, key=lambda c: -overlap(c.box, place))[:1]
+
+    def _in_part(self, image: Image, part: Part) -> list[Face]:
+        x, y, width, height = part
+        left, top = max(x, 0), max(y, 0)
+        shown = image[top : max(y + height, 0), left : max(x + width, 0)]
+        if min(shown.shape[:2]) < 8:
+            return []
+        return [shifted(face, left, top) for face in self._landmarker(shown)]
+
+    def _parts(self, image: Image) -> list[Part]:
+        height, width = image.shape[:2]
+        whole = (0, 0, width, height)
+        if self._landmarker.detector is None:
+            return [whole, *((x, y, side, side) for x, y, side in squares(width, height))]
+        return [whole, *tiles(width, height)]
+
+    def _pause(self, parts: int, any_face: bool) -> float:
+        slow = any_face and self._landmarker.detector is None
+        return min(EMPTY_SECONDS, (SLOW_ROUND_SECONDS if slow else ROUND_SECONDS) / parts)
+
+
+def _wanted(parts: Sequence[Part], turn: int, cut: bool, due: bool, overview: bool) -> list[Part]:
+    """The parts to search now: all at a cut, else the one whose turn it is, and the whole if that may help."""
+    if cut:
+        return list(parts)
+    chosen = {0} if overview else set()
+    if due:
+        chosen.add(turn % len(parts))
+    return [parts[i] for i in sorted(chosen)]
+
+
+def tiles(width: int, height: int) -> list[Part]:
+    """Overlapping parts of a picture for YuNet, in pixels of the picture; none if the overview shows all."""
+    if max(width, height) <= OVERVIEW:
+        return []
+    scale = _scale_of(width, height)
+    w, h = (min(round(side / scale), length) for side, length in zip(TILE, (width, height), strict=True))
+    between = round(TILE_OVERLAP / scale)
+    xs, ys = _spread(width, w, between), _spread(height, h, between)
+    return [(x, y, w, h) for y in ys for x in xs]
+
+
+def _scale(image: Image) -> float:
+    return _scale_of(image.shape[1], image.shape[0])
+
+
+def _scale_of(width: int, height: int) -> float:
+    return 1.0 if width <= TILE[0] and height <= TILE[0] else TILE_SCALE
+
+
+def _spread(length: int, part: int, between: int) -> list[int]:
+    count = 1 if length <= part else 1 + -(-(length - part) // max(part - between, 1))
+    return [int(v) for v in np.linspace(0, length - part, count)]
+
+
+def squares(width: int, height: int) -> list[tuple[int, int, int]]:
+    """Overlapping squares (x, y, side) that cover a picture: of its short side, and of half of it."""
+    short = min(width, height)
+    sides = [side for side in (short, short // 2) if side >= 64]
+    return [(x, y, side) for side in sides for y in _steps(height, side) for x in _steps(width, side)]
+
+
+def _steps(length: int, side: int) -> list[int]:
+    count = max(1, -(-2 * (length - side) // side) + 1)
+    return [int(v) for v in np.linspace(0, length - side, count)]
+
+
+def _without(faces: Sequence[Face], others: Sequence[Face]) -> list[Face]:
+    """The faces that are none of the others."""
+    return [f for f in faces if all(overlap(f.box, other.box) <= SAME_FACE_IOU for other in others)]
+
+
+def _square_around(box: Box, around: float) -> Part:
+    side = around * box[3]
+    centre = box[:2] + box[2:4] / 2
+    return int(centre[0] - side / 2), int(centre[1] - side / 2), int(side), int(side)
