@@ -9,11 +9,9 @@ import numpy as np
 from lipdub.faces.crop import Box
 from lipdub.faces.detect import SAME_FACE_IOU, Face, FaceLandmarker, Image, distinct, overlap, shifted
 
-AROUND = 2.2
-"""A known face is looked for in a square this many times as high as its box."""
-AROUND_NEW = 3.0
-"""The same for a face YuNet has found: of 71 in a dim hall, many from the side, the landmarker saw 31 in such a
-square and 24 in one of 2.0."""
+AROUND = (2.2, 4.0)
+"""A face is looked for in a square this many times as high as its box; where none is seen, in a wider one: of 94
+faces in a dim hall, most from the side, the landmarker saw 14 in the first and 21 in the second, not all the same."""
 ROUND_SECONDS = 1.0
 """How long it takes to search all parts of the picture for further faces, one after the other."""
 SLOW_ROUND_SECONDS = 3.0
@@ -76,10 +74,10 @@ class FaceFinder:
             cut: the frame begins a new shot, so nothing is where it was.
         """
         before = Memory(next_search=self.memory.next_search) if cut else self.memory
-        faces = self._follow(image, [*before.known, *(face for face, _ in before.lost)])
+        faces = self._follow(image, before.known, [face for face, _ in before.lost])
         missing = _without(before.known, faces)
         parts, due = self._parts(image), cut or seconds >= before.next_search
-        wanted = _wanted(parts, before.turn, cut, due, bool(missing or not faces and due))
+        wanted = _wanted(parts, before.turn, cut, due, not faces and (due or bool(missing)))
         faces = self._search(image, wanted, faces)
         lost = [(face, until) for face, until in before.lost if until > seconds and _without([face], faces)]
         lost += [(face, seconds + MISSED_SECONDS) for face in _without(missing, faces)]
@@ -88,8 +86,9 @@ class FaceFinder:
         self.memory = Memory(faces, lost, seconds + pause if due else before.next_search, turn)
         return faces
 
-    def _follow(self, image: Image, faces: Sequence[Face]) -> list[Face]:
-        return distinct([found for face in faces for found in self._closest(image, face.box, AROUND)])
+    def _follow(self, image: Image, known: Sequence[Face], lost: Sequence[Face]) -> list[Face]:
+        found = [face for old in known for face in self._closest(image, old.box, AROUND)]
+        return distinct(found + [face for old in lost for face in self._closest(image, old.box, AROUND[:1])])
 
     def _search(self, image: Image, parts: Sequence[Part], known: list[Face]) -> list[Face]:
         """The known faces, and those in some parts of the picture."""
@@ -97,16 +96,16 @@ class FaceFinder:
         for part in parts:
             if self._landmarker.detector is None and part != whole and not known == [] and len(parts) > 1:
                 break  # at a cut, the parts only matter where the whole shows nothing
-            for place, around in self._places(image, part):
+            for place in self._places(image, part):
                 if all(overlap(place, face.box) <= SAME_FACE_IOU for face in known):
-                    known = distinct([*known, *self._closest(image, place, around)])
+                    known = distinct([*known, *self._closest(image, place, AROUND[1:])])
         return known
 
-    def _places(self, image: Image, part: Part) -> Iterator[tuple[Box, float]]:
-        """Where there may be faces in a part of the picture, and how far around to look at each again."""
+    def _places(self, image: Image, part: Part) -> Iterator[Box]:
+        """Where there may be faces in a part of the picture."""
         x, y, width, height = part
         if self._landmarker.detector is None:
-            yield from ((face.box, AROUND) for face in self._in_part(image, part))
+            yield from (face.box for face in self._in_part(image, part))
             return
         shown = image[y : y + height, x : x + width]
         scale = _scale(image) if part != (0, 0, *image.shape[1::-1]) else OVERVIEW / max(width, height)
@@ -115,13 +114,16 @@ class FaceFinder:
         else:
             scale = 1.0
         for box in self._landmarker.detector(np.ascontiguousarray(shown)):
-            yield box / (scale, scale, scale, scale, 1) + (x, y, 0, 0, 0), AROUND_NEW
+            yield box / (scale, scale, scale, scale, 1) + (x, y, 0, 0, 0)
 
-    def _closest(self, image: Image, place: Box, around: float) -> list[Face]:
+    def _closest(self, image: Image, place: Box, arounds: Sequence[float]) -> list[Face]:
         """The face that lies where one is thought to be, or none."""
-        candidates = self._in_part(image, _square_around(place, around))
-        close = [c for c in candidates if overlap(c.box, place) > SAME_FACE_IOU]
-        return sorted(close, key=lambda c: -overlap(c.box, place))[:1]
+        for around in arounds:
+            candidates = self._in_part(image, _square_around(place, around))
+            close = [c for c in candidates if overlap(c.box, place) > SAME_FACE_IOU]
+            if close:
+                return [max(close, key=lambda c: overlap(c.box, place))]
+        return []
 
     def _in_part(self, image: Image, part: Part) -> list[Face]:
         x, y, width, height = part
@@ -139,8 +141,9 @@ class FaceFinder:
         return [whole, *tiles(width, height)]
 
     def _pause(self, parts: int, any_face: bool) -> float:
-        slow = any_face and self._landmarker.detector is None
-        return min(EMPTY_SECONDS, (SLOW_ROUND_SECONDS if slow else ROUND_SECONDS) / parts)
+        if not any_face:
+            return min(EMPTY_SECONDS, ROUND_SECONDS / parts)
+        return (SLOW_ROUND_SECONDS if self._landmarker.detector is None else ROUND_SECONDS) / parts
 
 
 def _wanted(parts: Sequence[Part], turn: int, cut: bool, due: bool, overview: bool) -> list[Part]:
