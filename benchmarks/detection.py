@@ -87,7 +87,9 @@ def wide_shot(made, height):
         head, corner, high = made[number % len(made)]
         small = cv2.resize(head, None, fx=height / high, fy=height / high, interpolation=cv2.INTER_AREA)
         image[y : y + small.shape[0], x : x + small.shape[1]] = small
-        boxes.append(np.array([x, y, 0, 0, 0]) + np.array([*(corner * height / high), height * 124 / 158, height, 0]))
+        boxes.append(
+            np.array([x, y, 0, 0, 0]) + np.array([*(corner * height / high), height * 124 / 158, height, 0])
+        )
     return image, boxes
 
 
@@ -178,7 +180,19 @@ def main() -> None:
         + f"\n\nA 4K picture with {len(PLACES)} real faces of one height, looked at once, as at a cut.\n\n"
         + table(["", *(f"{h} px" for h in HEIGHTS)], wide)
         + "\n\nCost at 1080p with YuNet, ms a frame: of the look, and of the rest of a job with a network that only copies.\n\n"
-        + table(["clip", "decode, convert", "cuts", "faces", "look, fps", "faces' share of the look", "rest of the job", "faces' share of all"], cost)  # fmt: skip
+        + table(
+            [
+                "clip",
+                "decode, convert",
+                "cuts",
+                "faces",
+                "look, fps",
+                "faces' share of the look",
+                "rest of the job",
+                "faces' share of all",
+            ],
+            cost,
+        )  # fmt: skip
     )
     put("detection", text)
 

@@ -155,7 +155,9 @@ def moving(wide, rng, speed, zoom):
 
 def edits(seed=SEED, count=EDITS) -> Iterator[tuple[str, list[Edit]]]:
     """All made edits, by kind."""
-    pool = [s for s in shots() if len(s) > SHOT + 2 * FPS] + [s for s in shots() if SHOT + 2 * FPS >= len(s) > SHOT]
+    pool = [s for s in shots() if len(s) > SHOT + 2 * FPS] + [
+        s for s in shots() if SHOT + 2 * FPS >= len(s) > SHOT
+    ]
     long = [s for s in pool if len(s) > SHOT + 2 * FPS]
     scenes = FOOTAGE / "scenes"
     wide = [read(scenes / n, (2 * SIZE[0], 2 * SIZE[1]), 200) for n in ("speaker_beard_1080p.mp4", "speaker_portrait_1080p.mp4", "three_faces_1080p.mp4", "two_faces_interview.mp4")]  # fmt: skip
@@ -236,7 +238,9 @@ def summary(s: Score) -> str:
 
 
 def material(seed):
-    real = [Edit(read(FOOTAGE / "scenes" / n), [(c, c) for c in cuts], rest) for n, (cuts, rest) in REAL.items()]
+    real = [
+        Edit(read(FOOTAGE / "scenes" / n), [(c, c) for c in cuts], rest) for n, (cuts, rest) in REAL.items()
+    ]
     yield "the real clips", real
     yield from edits(seed)
 

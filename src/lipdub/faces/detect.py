@@ -48,9 +48,9 @@ class FaceLandmarker:
     """
 
     def __init__(self, model: Path, detector: "FaceDetector | None" = None) -> None:
-        self.detector = detector
         from mediapipe.tasks.python import BaseOptions, vision
 
+        self.detector = detector
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model)), num_faces=MAX_FACES
         )
@@ -98,8 +98,9 @@ class FaceDetector:
 
     def __init__(self, model: Path) -> None:
         try:
-            self._detector = cv2.FaceDetectorYN.create(str(model), "", (ALIGNED, ALIGNED), SURE)
-            self(np.zeros((ALIGNED, ALIGNED, 3), np.uint8))
+            with _quiet():  # OpenCV 5 warns of a setting it makes itself
+                self._detector = cv2.FaceDetectorYN.create(str(model), "", (ALIGNED, ALIGNED), SURE)
+                self(np.zeros((ALIGNED, ALIGNED, 3), np.uint8))
         except cv2.error as exc:
             raise WeightsFormatError(
                 f"{model} is not the YuNet face detector; run `lipdub fetch-weights yunet`."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -30,8 +31,10 @@ TILE_OVERLAP = 64
 TILE_SCALE = 0.5
 """Pictures larger than a part are halved: a face of 32 pixels then has 16, of which YuNet needs about ten."""
 
-Part = tuple[int, int, int, int]
+Area: TypeAlias = tuple[int, int, int, int]
 """x, y, width, height of a part of the picture."""
+Part: TypeAlias = tuple[Area, float]
+"""A part of the picture, and how much smaller it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,9 @@ class FaceFinder:
 
     def _search(self, image: Image, parts: Sequence[Part], known: list[Face]) -> list[Face]:
         """The known faces, and those in some parts of the picture."""
-        whole = (0, 0, image.shape[1], image.shape[0])
         for part in parts:
-            if self._landmarker.detector is None and part != whole and not known == [] and len(parts) > 1:
-                break  # at a cut, the parts only matter where the whole shows nothing
+            if known and len(parts) > 2 and self._landmarker.detector is None:
+                break  # at a cut: the other parts have their turn
             for place in self._places(image, part):
                 if all(overlap(place, face.box) <= SAME_FACE_IOU for face in known):
                     known = distinct([*known, *self._closest(image, place, AROUND[1:])])
@@ -103,30 +105,26 @@ class FaceFinder:
 
     def _places(self, image: Image, part: Part) -> Iterator[Box]:
         """Where there may be faces in a part of the picture."""
-        x, y, width, height = part
+        (x, y, width, height), scale = part
         if self._landmarker.detector is None:
-            yield from (face.box for face in self._in_part(image, part))
+            yield from (face.box for face in self._in_area(image, part[0]))
             return
         shown = image[y : y + height, x : x + width]
-        scale = _scale(image) if part != (0, 0, *image.shape[1::-1]) else OVERVIEW / max(width, height)
-        if scale < 1:
-            shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        else:
-            scale = 1.0
+        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         for box in self._landmarker.detector(np.ascontiguousarray(shown)):
             yield box / (scale, scale, scale, scale, 1) + (x, y, 0, 0, 0)
 
     def _closest(self, image: Image, place: Box, arounds: Sequence[float]) -> list[Face]:
         """The face that lies where one is thought to be, or none."""
         for around in arounds:
-            candidates = self._in_part(image, _square_around(place, around))
+            candidates = self._in_area(image, _square_around(place, around))
             close = [c for c in candidates if overlap(c.box, place) > SAME_FACE_IOU]
             if close:
                 return [max(close, key=lambda c: overlap(c.box, place))]
         return []
 
-    def _in_part(self, image: Image, part: Part) -> list[Face]:
-        x, y, width, height = part
+    def _in_area(self, image: Image, area: Area) -> list[Face]:
+        x, y, width, height = area
         left, top = max(x, 0), max(y, 0)
         shown = image[top : max(y + height, 0), left : max(x + width, 0)]
         if min(shown.shape[:2]) < 8:
@@ -137,8 +135,11 @@ class FaceFinder:
         height, width = image.shape[:2]
         whole = (0, 0, width, height)
         if self._landmarker.detector is None:
-            return [whole, *((x, y, side, side) for x, y, side in squares(width, height))]
-        return [whole, *tiles(width, height)]
+            return [
+                (area, 1.0)
+                for area in (whole, *((x, y, side, side) for x, y, side in squares(width, height)))
+            ]
+        return [(whole, min(1.0, OVERVIEW / max(width, height))), *tiles(width, height)]
 
     def _pause(self, parts: int, any_face: bool) -> float:
         if not any_face:
@@ -160,18 +161,15 @@ def tiles(width: int, height: int) -> list[Part]:
     """Overlapping parts of a picture for YuNet, in pixels of the picture; none if the overview shows all."""
     if max(width, height) <= OVERVIEW:
         return []
-    scale = _scale_of(width, height)
+    scale = tile_scale(width, height)
     w, h = (min(round(side / scale), length) for side, length in zip(TILE, (width, height), strict=True))
     between = round(TILE_OVERLAP / scale)
     xs, ys = _spread(width, w, between), _spread(height, h, between)
-    return [(x, y, w, h) for y in ys for x in xs]
+    return [((x, y, w, h), scale) for y in ys for x in xs]
 
 
-def _scale(image: Image) -> float:
-    return _scale_of(image.shape[1], image.shape[0])
-
-
-def _scale_of(width: int, height: int) -> float:
+def tile_scale(width: int, height: int) -> float:
+    """How much smaller YuNet is shown the parts of a picture."""
     return 1.0 if width <= TILE[0] and height <= TILE[0] else TILE_SCALE
 
 
@@ -197,7 +195,7 @@ def _without(faces: Sequence[Face], others: Sequence[Face]) -> list[Face]:
     return [f for f in faces if all(overlap(f.box, other.box) <= SAME_FACE_IOU for other in others)]
 
 
-def _square_around(box: Box, around: float) -> Part:
+def _square_around(box: Box, around: float) -> Area:
     side = around * box[3]
     centre = box[:2] + box[2:4] / 2
     return int(centre[0] - side / 2), int(centre[1] - side / 2), int(side), int(side)

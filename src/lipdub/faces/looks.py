@@ -26,6 +26,7 @@ from lipdub.media.marks import Mark
 PART_FRAMES = 250
 """Frames of a part: ten seconds of film, or of work."""
 
+
 class Look(NamedTuple):
     """What was seen in one frame: its pts, whether it begins a shot, the faces in it."""
 

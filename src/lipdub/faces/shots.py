@@ -20,7 +20,7 @@ ABOVE_USUAL = 3.0
 SAME_STRUCTURE = 0.9
 """A picture that correlates this well with the one before it only became lighter or darker."""
 MEMORY = 0.8
-MOVED = 0.9
+MOVED = 0.88
 """A part of the picture that correlates this well with a part of the one before it has moved. The parts of 7,875
 pairs of unrelated pictures correlate up to 0.84 (99 %), those of a crash zoom 0.91 and more."""
 MOVED_SMALL = 0.93
@@ -111,6 +111,8 @@ def thumbnail(image: npt.NDArray[np.uint8]) -> Grey:
 
 
 def _is_cut(grey: Grey, before: CutMemory, change: float) -> bool:
+    if before.flat and len(before.past):
+        return False  # out of a fade: see `_is_transition`
     sudden = change > max(HARD_CHANGE, ABOVE_USUAL * before.usual)
     return sudden and correlation(grey, before.last) < SAME_STRUCTURE and not is_moved(before.last, grey)
 
@@ -138,7 +140,12 @@ def is_mixture(past: Grey, now: Grey) -> bool:
     between = (share > 0.15) & (share < 0.85)
     steps = np.diff(share, prepend=0.0, append=1.0)
     steady = steps.min() > -0.1 and steps.max() < 0.6
-    return bool(between.any() and steady and differs[between].mean() < MIXED and not is_moved(past[0], now, MOVED_SMALL))
+    return bool(
+        between.any()
+        and steady
+        and differs[between].mean() < MIXED
+        and not is_moved(past[0], now, MOVED_SMALL)
+    )
 
 
 def is_moved(last: Grey, now: Grey, alike: float = MOVED) -> bool:
