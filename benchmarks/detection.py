@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from common import FOOTAGE, CopyReference, put, table
-
 from lipdub import sync, weights
 from lipdub.faces.detect import FaceDetector, FaceLandmarker, overlap
 from lipdub.faces.finder import FaceFinder

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from common import FOOTAGE, put, table
-
 from lipdub.faces.shots import CutDetector
 
 SIZE = (320, 180)

@@ -109,9 +109,9 @@ class FaceFinder:
         if self._landmarker.detector is None:
             yield from (face.box for face in self._in_area(image, part[0]))
             return
-        shown = image[y : y + height, x : x + width]
-        shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        for box in self._landmarker.detector(np.ascontiguousarray(shown)):
+        area = image[y : y + height, x : x + width]
+        shown = cv2.resize(area, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for box in self._landmarker.detector(np.asarray(shown, np.uint8)):
             yield box / (scale, scale, scale, scale, 1) + (x, y, 0, 0, 0)
 
     def _closest(self, image: Image, place: Box, arounds: Sequence[float]) -> list[Face]:

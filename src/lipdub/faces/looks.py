@@ -10,7 +10,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,11 +129,16 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
     until = arrays["until"].tolist()
     known = faces[: len(faces) - len(until)]
     lost = list(zip(faces[len(known) :], until, strict=True))
-    cuts = {field.name: arrays[f"cuts_{field.name}"] for field in fields(CutMemory)}
-    cuts |= {"usual": float(cuts["usual"]), "flat": bool(cuts["flat"])}
+    cuts = CutMemory(
+        arrays["cuts_last"],
+        float(arrays["cuts_usual"]),
+        arrays["cuts_past"],
+        arrays["cuts_direction"],
+        bool(arrays["cuts_flat"]),
+    )
     mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
     memory = Memory(known, lost, float(arrays["next_search"]), int(arrays["turn"]))
-    return Part(looks, memory, CutMemory(**cuts), mark)
+    return Part(looks, memory, cuts, mark)
 
 
 def _sightings(faces: npt.NDArray[np.generic]) -> Sightings:

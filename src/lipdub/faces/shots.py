@@ -1,6 +1,6 @@
 """Where one shot ends and the next begins: cuts, dissolves, fades through black."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import cv2
@@ -88,7 +88,7 @@ class CutDetector:
     def __call__(self, image: npt.NDArray[np.uint8]) -> bool:
         """Whether this frame [H, W, 3] begins a new shot; the first frame does."""
         grey = thumbnail(image)
-        small = cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA), np.float32)
         before, flat = self.state, float(small.std()) < FLAT
         change = float(np.abs(grey - before.last).mean()) if before.last.size else 0.0
         hard = not before.last.size or _is_cut(grey, before, change)
