@@ -191,7 +191,7 @@ def main() -> None:
                 "faces' share of all",
             ],
             cost,
-        )  # fmt: skip
+        )
     )
     put("detection", text)
 

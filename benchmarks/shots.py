@@ -270,8 +270,9 @@ def main() -> None:
         + table(["", *known], rows)
     )  # fmt: skip
     if len(sys.argv) > 1:
-        return print(text)
-    put("shots", text)
+        print(text)
+    else:
+        put("shots", text)
 
 
 if __name__ == "__main__":

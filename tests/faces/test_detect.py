@@ -203,7 +203,8 @@ def test_an_empty_picture_is_searched_again_soon_but_not_always():
 
 
 class SpotDetector:
-    """Stands in for YuNet: finds magenta rectangles of ten pixels and more, and green ones, which are no faces."""
+    """Stands in for YuNet: finds magenta rectangles of ten pixels and more, and green ones, which are
+    no faces."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, ...]] = []

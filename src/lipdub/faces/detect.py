@@ -1,4 +1,5 @@
-"""Faces in one picture: MediaPipe's landmarker, and YuNet, which finds the small ones but has no landmarks."""
+"""Faces in one picture: MediaPipe's landmarker, and YuNet, which finds the small ones but has no
+landmarks."""
 
 import os
 import threading

@@ -13,7 +13,8 @@ THUMBNAIL = (64, 36)
 SMALL = (32, 18)
 """Size of the pictures that are remembered: a dissolve changes all of the picture, so little is enough."""
 HARD_CHANGE = 0.03
-"""Mean change of the thumbnail (0–1) from one frame to the next below which nothing is a cut: a cut between two
+"""Mean change of the thumbnail (0–1) from one frame to the next below which nothing is a cut: a cut
+between two
 dark shots changes 0.04."""
 ABOVE_USUAL = 3.0
 """A cut changes the picture this many times more than the frames before it did."""
@@ -21,7 +22,8 @@ SAME_STRUCTURE = 0.9
 """A picture that correlates this well with the one before it only became lighter or darker."""
 MEMORY = 0.8
 MOVED = 0.88
-"""A part of the picture that correlates this well with a part of the one before it has moved. The parts of 7,875
+"""A part of the picture that correlates this well with a part of the one before it has moved. The parts
+of 7,875
 pairs of unrelated pictures correlate up to 0.84 (99 %), those of a crash zoom 0.91 and more."""
 MOVED_SMALL = 0.93
 """The same for the small pictures, of which more is alike by chance; nine of ten dissolves stay below it."""
@@ -38,9 +40,11 @@ two pictures that have nothing in common."""
 DISSOLVE_CHANGE = 0.03
 """Mean change (0–1) below which two pictures are one."""
 MIXED = 0.35
-"""The frames of a dissolve differ from a mixture of its ends by no more than this share of what the ends differ."""
+"""The frames of a dissolve differ from a mixture of its ends by no more than this share of what the
+ends differ."""
 EVERYWHERE = 0.65
-"""Median of the change over its mean: a dissolve changes all of the picture (0.67 to 1.1), a movement, mostly, a part
+"""Median of the change over its mean: a dissolve changes all of the picture (0.67 to 1.1), a movement,
+mostly, a part
 of it (below 0.58 in three of four)."""
 STILL_MIXING = 0.01
 """A dissolve goes on as long as each frame adds this much of the difference between its ends."""
@@ -72,8 +76,10 @@ class CutMemory:
 class CutDetector:
     """Tell, frame by frame, whether a frame begins a new shot.
 
-    A cut is a change of the small grey picture that is large beside the changes just before it, that is not one of
-    brightness alone (lightning), and that no shift or zoom of the picture explains (a whip pan, a crash zoom). A
+    A cut is a change of the small grey picture that is large beside the changes just before it, that is
+    not one of
+    brightness alone (lightning), and that no shift or zoom of the picture explains (a whip pan, a crash
+    zoom). A
     flash that leaves nothing of the picture to be seen is a shot of its own.
 
     A dissolve is found where the new picture begins to dominate: the frames since the old one are mixtures of
@@ -156,7 +162,8 @@ def is_moved(last: Grey, now: Grey, alike: float = MOVED) -> bool:
 
 
 def _best_match(whole: Grey, zoomed: Grey) -> float:
-    """The best correlation of the middle or a side of one picture, made smaller, with any part of the other."""
+    """The best correlation of the middle or a side of one picture, made smaller, with any part of the
+    other."""
     best = -1.0
     for zoom in ZOOMS:
         part = cv2.resize(zoomed, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
