@@ -74,6 +74,7 @@ class BlobLandmarker:
     def __init__(self, smallest: float = 0.2) -> None:
         self.smallest = smallest
         self.calls = 0
+        self.detector = None
 
     def __call__(self, image: NDArray[np.uint8]) -> list[Face]:
         self.calls += 1

@@ -9,7 +9,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.detect import FaceFinder, FaceLandmarker, scaled
+from lipdub.faces.detect import FaceLandmarker, scaled
+from lipdub.faces.finder import FaceFinder
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
 from lipdub.faces.shots import CutDetector
 from lipdub.faces.sighting import sightings

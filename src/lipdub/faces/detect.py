@@ -1,4 +1,5 @@
-"""Find faces in a picture: MediaPipe's landmarker, on the whole picture or on parts of it."""
+"""Faces in one picture: MediaPipe's landmarker, and YuNet, which finds the small ones but has no
+landmarks."""
 
 import os
 import threading
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,15 +19,11 @@ from lipdub.faces.crop import Box, Landmarks, framing_box
 Image: TypeAlias = npt.NDArray[np.uint8]
 
 MAX_FACES = 8
-AROUND = 2.2
-"""A known face is looked for in a square this many times as high as its box."""
-RESCAN_SECONDS = 1.0
-"""How often the whole picture is searched for further faces."""
-EMPTY_SECONDS = 0.2
-"""How soon it is searched again when there was no face, and after a cut."""
-MISSED_SECONDS = 0.4
-"""How long a lost face is looked for where it was; tracks bridge a gap of that length."""
 SAME_FACE_IOU = 0.3
+SURE = 0.6
+"""Score from which YuNet's finds are looked at; the landmarker must see a face there as well."""
+ALIGNED = 32
+"""YuNet pads pictures to a multiple of this many pixels."""
 
 _STDERR = threading.Lock()
 """Two threads that swap standard error at once could leave it swapped."""
@@ -44,14 +42,16 @@ class FaceLandmarker:
 
     Args:
         model: path of ``face_landmarker.task``.
+        detector: what finds faces that are small in a picture, if it is there.
 
     Raises:
         WeightsFormatError: the file is not a landmarker.
     """
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, detector: "FaceDetector | None" = None) -> None:
         from mediapipe.tasks.python import BaseOptions, vision
 
+        self.detector = detector
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model)), num_faces=MAX_FACES
         )
@@ -85,87 +85,35 @@ class FaceLandmarker:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What a `FaceFinder` remembers from one frame to the next.
+class FaceDetector:
+    """YuNet (Wu et al. 2023): where faces are, down to some ten pixels high, in a few milliseconds.
 
-    Attributes:
-        known: faces of the last frame.
-        lost: faces that were there before, and until when (seconds) they are looked for.
-        next_search: when (seconds) the whole picture is searched again.
+    Its result does not depend on the number of threads.
+
+    Args:
+        model: path of ``face_detection_yunet_2023mar.onnx``.
+
+    Raises:
+        WeightsFormatError: the file is not this detector.
     """
 
-    known: Sequence[Face] = ()
-    lost: Sequence[tuple[Face, float]] = ()
-    next_search: float = -np.inf
+    def __init__(self, model: Path) -> None:
+        try:
+            with _quiet():  # OpenCV 5 warns of a setting it makes itself
+                self._detector = cv2.FaceDetectorYN.create(str(model), "", (ALIGNED, ALIGNED), SURE)
+                self(np.zeros((ALIGNED, ALIGNED, 3), np.uint8))
+        except cv2.error as exc:
+            raise WeightsFormatError(
+                f"{model} is not the YuNet face detector; run `lipdub fetch-weights yunet`."
+            ) from exc
 
-
-class FaceFinder:
-    """Find faces in the frames of a movie, each near where it was, and search wider when needed.
-
-    The landmarker overlooks a face that is small in the picture it is given, so a known face is looked for in
-    a square around its last place, and a new one in the whole picture and, if there is none, in overlapping
-    squares of half and of a quarter of it.
-    """
-
-    def __init__(self, landmarker: FaceLandmarker) -> None:
-        self._landmarker = landmarker
-        self.memory = Memory()
-
-    def __call__(self, image: Image, seconds: float, cut: bool) -> list[Face]:
-        """Faces in the next frame.
-
-        Args:
-            image: [H, W, 3] RGB.
-            seconds: time of the frame.
-            cut: the frame begins a new shot, so nothing is where it was.
-        """
-        before = Memory(next_search=self.memory.next_search) if cut else self.memory
-        faces = self._follow(image, [*before.known, *(face for face, _ in before.lost)])
-        missing, next_search = _without(before.known, faces), before.next_search
-        if cut or seconds >= next_search or missing:
-            faces = distinct(faces + self._search(image, faces))
-            next_search = seconds + (RESCAN_SECONDS if faces and not cut else EMPTY_SECONDS)
-        lost = [(face, until) for face, until in before.lost if until > seconds and _without([face], faces)]
-        lost += [(face, seconds + MISSED_SECONDS) for face in _without(missing, faces)]
-        self.memory = Memory(faces, lost, next_search)
-        return faces
-
-    def _follow(self, image: Image, faces: Sequence[Face]) -> list[Face]:
-        found = []
-        for face in faces:
-            candidates = self._in_square(image, *_square_around(face.box))
-            close = [c for c in candidates if overlap(c.box, face.box) > SAME_FACE_IOU]
-            found += sorted(close, key=lambda c: -overlap(c.box, face.box))[:1]
-        return distinct(found)
-
-    def _search(self, image: Image, known: Sequence[Face]) -> list[Face]:
-        found = self._landmarker(image)
-        if found or known:
-            return found
-        for square in squares(image.shape[1], image.shape[0]):
-            found += self._in_square(image, *square)
-        return distinct(found)
-
-    def _in_square(self, image: Image, x: int, y: int, side: int) -> list[Face]:
+    def __call__(self, image: Image) -> npt.NDArray[np.float64]:
+        """Upright boxes [n, 5] of the faces in an RGB picture [H, W, 3]: x, y, width, height, a roll of 0."""
         height, width = image.shape[:2]
-        left, top = max(x, 0), max(y, 0)
-        part = image[top : np.clip(y + side, 0, height), left : np.clip(x + side, 0, width)]
-        if min(part.shape[:2]) < 8:
-            return []
-        return [shifted(face, left, top) for face in self._landmarker(part)]
-
-
-def squares(width: int, height: int) -> list[tuple[int, int, int]]:
-    """Overlapping squares (x, y, side) that cover a picture: of its short side, and of half of it."""
-    short = min(width, height)
-    sides = [side for side in (short, short // 2) if side >= 64]
-    return [(x, y, side) for side in sides for y in _steps(height, side) for x in _steps(width, side)]
-
-
-def _steps(length: int, side: int) -> list[int]:
-    count = max(1, -(-2 * (length - side) // side) + 1)
-    return [int(v) for v in np.linspace(0, length - side, count)]
+        self._detector.setInputSize((width, height))
+        _, found = self._detector.detect(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        boxes = np.empty((0, 4)) if found is None else found[:, :4].astype(np.float64)
+        return np.pad(boxes, ((0, 0), (0, 1)))
 
 
 def shifted(face: Face, x: float, y: float) -> Face:
@@ -193,17 +141,6 @@ def distinct(faces: Sequence[Face]) -> list[Face]:
         if face.box[3] > 1 and all(overlap(face.box, other.box) <= SAME_FACE_IOU for other in kept):
             kept.append(face)
     return kept
-
-
-def _without(faces: Sequence[Face], others: Sequence[Face]) -> list[Face]:
-    """The faces that are none of the others."""
-    return [f for f in faces if all(overlap(f.box, other.box) <= SAME_FACE_IOU for other in others)]
-
-
-def _square_around(box: Box) -> tuple[int, int, int]:
-    side = AROUND * box[3]
-    centre = box[:2] + box[2:4] / 2
-    return int(centre[0] - side / 2), int(centre[1] - side / 2), int(side)
 
 
 def _face(points: Sequence[Any], width: int, height: int) -> Face:

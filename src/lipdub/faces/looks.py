@@ -10,21 +10,21 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.detect import Face, Memory
+from lipdub.faces.detect import Face
+from lipdub.faces.finder import Memory
+from lipdub.faces.shots import CutMemory
 from lipdub.faces.sighting import SIGHTING, Sightings
 from lipdub.media.marks import Mark
 
 PART_FRAMES = 250
 """Frames of a part: ten seconds of film, or of work."""
-
-Thumbnail = npt.NDArray[np.float32] | None
 
 
 class Look(NamedTuple):
@@ -48,7 +48,7 @@ class Part:
 
     looks: Sequence[Look]
     memory: Memory
-    cuts: tuple[Thumbnail, float]
+    cuts: CutMemory
     mark: Mark | None
 
 
@@ -103,7 +103,6 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
 
 def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
     known, lost = part.memory.known, [face for face, _ in part.memory.lost]
-    thumbnail, usual = part.cuts
     return {
         "pts": np.array([look.pts for look in part.looks], np.int64),
         "cut": np.array([look.cut for look in part.looks], np.bool_),
@@ -113,8 +112,8 @@ def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
         "face_boxes": _boxes([f.box for f in (*known, *lost)]),
         "until": np.array([until for _, until in part.memory.lost], np.float64),
         "next_search": np.array(part.memory.next_search, np.float64),
-        "thumbnail": np.empty((0, 0), np.float32) if thumbnail is None else thumbnail,
-        "usual": np.array(usual, np.float64),
+        "turn": np.array(part.memory.turn, np.int64),
+        **{f"cuts_{name}": np.asarray(value) for name, value in asdict(part.cuts).items()},
         "mark": np.array([] if part.mark is None else [part.mark.pts, part.mark.check], np.int64),
     }
 
@@ -130,10 +129,16 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
     until = arrays["until"].tolist()
     known = faces[: len(faces) - len(until)]
     lost = list(zip(faces[len(known) :], until, strict=True))
-    thumbnail = arrays["thumbnail"] if arrays["thumbnail"].size else None
+    cuts = CutMemory(
+        arrays["cuts_last"],
+        float(arrays["cuts_usual"]),
+        arrays["cuts_past"],
+        arrays["cuts_direction"],
+        bool(arrays["cuts_flat"]),
+    )
     mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
-    memory = Memory(known, lost, float(arrays["next_search"]))
-    return Part(looks, memory, (thumbnail, float(arrays["usual"])), mark)
+    memory = Memory(known, lost, float(arrays["next_search"]), int(arrays["turn"]))
+    return Part(looks, memory, cuts, mark)
 
 
 def _sightings(faces: npt.NDArray[np.generic]) -> Sightings:
