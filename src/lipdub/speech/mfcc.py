@@ -54,7 +54,7 @@ def _filterbank() -> NDArray[np.float64]:
     low, middle, high = (bins[i : i + FILTERS, None] for i in range(3))
     at = np.arange(N_FFT // 2 + 1)
     rising, falling = (at - low) / (middle - low), (high - at) / (high - middle)
-    return np.maximum(np.minimum(rising, falling), 0)
+    return np.asarray(np.maximum(np.minimum(rising, falling), 0))
 
 
 @cache
@@ -63,10 +63,10 @@ def _cosines() -> NDArray[np.float64]:
     angles = np.pi * np.outer(np.arange(COEFFICIENTS), np.arange(FILTERS) + 0.5) / FILTERS
     rows = np.cos(angles) * np.sqrt(2 / FILTERS)
     rows[0] /= np.sqrt(2)
-    return rows
+    return np.asarray(rows)
 
 
 @cache
 def _lift() -> NDArray[np.float64]:
     """Weights of the coefficients, which make the higher ones about as large as the lower, [13]."""
-    return 1 + LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / LIFTER)
+    return np.asarray(1 + LIFTER / 2 * np.sin(np.pi * np.arange(COEFFICIENTS) / LIFTER))
