@@ -21,7 +21,7 @@ LAYERS = [
     {"stretches"},
     {"deciding"},
     {"identity"},
-    {"checks", "engine"},
+    {"checks", "engine", "speaker"},
     {"render", "segments"},
     {"planning", "planfile"},
     {"plan"},

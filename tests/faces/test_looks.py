@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipdub.faces import analyse as analysing
-from lipdub.faces import looks
+from lipdub.faces import looks, speaker
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.looks import Looks
 from lipdub.media.probe import VideoInfo, probe_video
@@ -19,6 +19,7 @@ from tests.support.media import movie
 
 COUNT = 61
 PART = 8
+"""Frames of a part: few, so that there are many borders."""
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +129,9 @@ def loudness(pictures: np.ndarray, start: float) -> np.ndarray:
 
 @pytest.mark.parametrize("stops", [[9], [12, 25, 40, 57]], ids=str)
 def test_who_speaks_is_the_same_in_an_analysis_that_was_stopped(
-    made: VideoInfo, tmp_path: Path, stops: list[int]
+    made: VideoInfo, tmp_path: Path, stops: list[int], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(speaker, "FEWEST", 3)
     whole = analyse(made, BlobLandmarker(), scorer=loudness)
     assert any(np.isfinite(track.faces["speaking"]).any() for track in whole.tracks)
     for stop in stops:

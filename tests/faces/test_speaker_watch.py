@@ -86,11 +86,11 @@ def test_each_face_gets_its_own_scores_at_its_own_times(rate: float):
 
 
 def test_a_cut_or_a_long_absence_begins_a_new_run():
-    scorer, _ = watched([[100.0]] * 10 + [[100.0]] * 10 + [[]] * 15 + [[100.0]] * 10, 25, cuts=(10,))
-    assert scorer.asked == [(10, 0.0), (10, 0.4), (10, 1.4)]
+    scorer, _ = watched([[100.0]] * 30 + [[]] * 15 + [[100.0]] * 15, 25, cuts=(15,))
+    assert scorer.asked == [(15, 0.0), (15, 0.6), (15, 1.8)]
 
 
 def test_a_face_seen_for_a_moment_is_not_scored():
-    scorer, looks = watched([[100.0]] * 4 + [[]] * 20, 25)
+    scorer, looks = watched([[100.0]] * 12 + [[]] * 20, 25)
     assert not scorer.asked
     assert all(np.isnan(look.faces["speaking"]).all() for look in looks)
