@@ -24,6 +24,7 @@ LAYERS = [
     {"checks", "engine", "speaker"},
     {"render", "segments"},
     {"planning", "planfile"},
+    {"turns"},
     {"plan"},
     {"after"},
     {"faces"},
