@@ -21,7 +21,7 @@ LAYERS = [
     {"stretches"},
     {"deciding"},
     {"identity"},
-    {"checks", "engine", "speaker"},
+    {"checks", "engine", "listening", "speaker"},
     {"render", "segments"},
     {"planning", "planfile"},
     {"turns"},

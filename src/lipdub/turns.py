@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from lipdub.faces.crop import smooth
 from lipdub.plan import DUB, SILENCE
+from lipdub.speech.spans import hysteresis, runs
 
 LEFT = -2
 """What a face says that is not touched; beside `SILENCE`, `DUB` and the numbers of stems."""
@@ -141,21 +142,10 @@ def smoothed(face: Seen) -> npt.NDArray[np.float64]:
     return smooth(filled[:, None], face.seconds, SMOOTHING_SECONDS)[:, 0]
 
 
-def hysteresis(score: npt.NDArray[np.float64], begins: float, ends: float) -> Mask:
-    """Where a score is above `ends` in a stretch that somewhere rises above `begins`."""
-    above = score > ends
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]])))
-    result = np.zeros(len(score), np.bool_)
-    for low, high in edges.reshape(-1, 2).tolist():
-        result[low:high] = score[low:high].max() > begins
-    return result
-
-
 def spans(mask: Mask, seconds: Seconds) -> Spans:
     """Where frames are marked: from the first second of each stretch to that of the frame after it."""
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
-    return np.append(seconds, seconds[-1] + step)[edges].reshape(-1, 2)
+    return np.append(seconds, seconds[-1] + step)[runs(mask)]
 
 
 def without_holes(stretches: Spans, hole: float) -> Spans:

@@ -30,7 +30,7 @@ def load_checkpoint(path: Path | str) -> Diff2Lip:
         raise UnknownWeightsError(f"There is no weights file {path}.")
     try:
         weights, metadata = (
-            _read_safetensors(path) if path.suffix == ".safetensors" else (read_torch(path), {})
+            read_safetensors(path) if path.suffix == ".safetensors" else (read_torch(path), {})
         )
         return _build(weights, metadata)
     except WeightsFormatError as exc:
@@ -52,7 +52,11 @@ def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
         raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The named tensors and the metadata of a file.
+
+    Raises `WeightsFormatError`, a part of a sentence, when it is damaged.
+    """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
