@@ -1,12 +1,17 @@
 """Who says what: the rules by example, and what must hold whatever the numbers are."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipdub.faces.sighting import SIGHTING
+from lipdub.faces.track import Track
 from lipdub.plan import DUB, SILENCE
-from lipdub.turns import LEFT, NOBODY, Seen, claims, cut_out, inside, spans, turns_in_shot, who_says
+from lipdub.turns import LEFT, NOBODY, Seen, claims, cut_out, inside, seen, spans, turns_in_shot, who_says
+from tests.support.faces import movie_info
 
 RATE = 25
 
@@ -123,6 +128,24 @@ def test_no_faces_and_no_dub_are_no_error():
 def test_few_frames_between_edits_are_not_left_alone():
     (words,) = who_says([face((1, 3), (3.6, 6))], dub=speech((1, 3), (3.6, 5)), keep_unspoken=True)
     assert not [hole for hole in said(words, LEFT) if hole[1] - hole[0] < 0.25]
+
+
+def track_of(seconds: np.ndarray, aperture: np.ndarray, speaking: float, box: float = 100) -> Track:
+    faces = np.zeros(len(seconds), SIGHTING)
+    faces["box"], faces["aperture"], faces["speaking"] = (0, 0, box, box, 0), aperture, speaking
+    return Track(0, 0, np.round(seconds * 1000).astype(np.int64) + 500, faces, np.ones(len(seconds), bool))
+
+
+def test_lips_tell_where_the_network_did_not():
+    seconds = np.arange(0, 10, 1 / RATE)
+    info = movie_info(64, 64, "yuv420p", time_base=Fraction(1, 1000), origin=Fraction(1, 2))
+    moving = np.where(seconds < 5, 0.05 * (1 + np.sin(30 * seconds)), 0.01)
+    tracks = [track_of(seconds, moving, np.nan), track_of(seconds, moving, 2.5, box=200)]
+    lips, network = seen(tracks, info, speech((0, 10)))
+    np.testing.assert_allclose(lips.seconds, seconds, atol=1e-3)
+    assert (lips.score[seconds < 4.5] > 0).all() and (lips.score[seconds > 6] < 0).all()
+    assert (network.score == 2.5).all() and network.area == 4 * lips.area
+    assert np.isnan(seen(tracks, info, None)[0].score).all()
 
 
 STRETCHES = st.lists(st.floats(0, 10).map(lambda x: round(x, 2)), max_size=8, unique=True).map(

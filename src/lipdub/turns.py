@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.crop import smooth
+from lipdub.faces.lips import lip_scores
+from lipdub.faces.track import Track
+from lipdub.media.probe import VideoInfo
 from lipdub.plan import DUB, SILENCE
 from lipdub.speech.spans import hysteresis, runs
 
@@ -60,6 +63,27 @@ class Seen:
     seconds: Seconds
     score: npt.NDArray[np.float64]
     area: float = 1.0
+
+
+def seen(tracks: Sequence[Track], info: VideoInfo, original: Spans | None) -> list[Seen]:
+    """What `who_says` needs to know of the faces of a movie.
+
+    A track that the active-speaker network did not score is judged by the movement of its lips, if the
+    movie's own sound is known.
+
+    Args:
+        tracks: of the analysis.
+        info: the movie.
+        original: see `who_says`.
+    """
+    faces = []
+    for track in tracks:
+        seconds = np.asarray(track.pts * float(info.time_base) - float(info.origin), np.float64)
+        score = track.faces["speaking"].astype(np.float64)
+        if original is not None and not np.isfinite(score).any():
+            score = lip_scores(track.faces["aperture"], seconds, inside(seconds, original))
+        faces.append(Seen(track.shot, seconds, score, track.weight / len(track.pts)))
+    return faces
 
 
 @dataclass(frozen=True, slots=True)
