@@ -83,7 +83,7 @@ def test_a_voice_that_is_not_on_screen_touches_nobody():
 
 
 def test_of_two_who_seem_to_speak_one_does_unless_both_are_sure():
-    a, b = who_says([face((1, 5), high=1.5), face((1, 5), high=1.0)], dub=speech((1, 5)))
+    a, b = who_says([face((1, 5), high=1.2), face((1, 5), high=0.8)], dub=speech((1, 5)))
     assert close(said(a, DUB), (1, 5)) and set(b) == {LEFT}
     a, b = who_says([face((1, 5), high=4), face((1, 5), high=3)], dub=speech((1, 5)))
     assert close(said(a, DUB), (1, 5)) and close(said(b, DUB), (1, 5))

@@ -28,8 +28,10 @@ SMOOTHING_SECONDS = 0.12
 BEGINS, ENDS = 0.5, 0.0
 """A turn begins where the score rises above the first and lasts while it is above the second. The network was
 trained to 0, but silent listeners of the real clips reached 0.4 for a moment."""
-SURE = 2.0
-"""Of several who speak at once, those score at least this who really do, besides the one who scores most."""
+SURE = 1.0
+"""Of several who speak at once, those score at least this who really do, besides the one who scores most.
+On two clips in which people interrupt each other, 2 finds 86 and 80 % of the speech, 1 finds 98 and 97 %, and
+of what is found as much is right (96 %)."""
 HOLE_SECONDS = 0.4
 """A pause within a sentence; shorter than the half second from which people hear the end of one."""
 BLIP_SECONDS = 0.3

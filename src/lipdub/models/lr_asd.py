@@ -7,6 +7,7 @@ split into one over space (or coefficients) and one over time; a gated recurrenc
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lipdub.errors import UnknownWeightsError, WeightsFormatError
@@ -29,6 +30,22 @@ NORM_EPSILON = 1e-3
 """Not torch's own 1e-5: the golden numbers agree to the last bit with this one only."""
 
 
+class TimeConv(nn.Conv3d):
+    """A convolution over time alone, [B, C, T, H, W] → [B, C', T, H, W].
+
+    With the pixels of a picture in a row it is a 2-D one, which takes 40 % of the time on a CPU.
+    """
+
+    def __init__(self, channels: int, length: int) -> None:
+        super().__init__(channels, channels, (length, 1, 1), padding=(length // 2, 0, 0), bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        padding = int(self.padding[0]), 0
+        flat: Tensor = F.conv2d(x.flatten(3), self.weight[..., 0], padding=padding)
+        return flat.reshape(*flat.shape[:3], *x.shape[3:])
+
+
 class SpaceTime(nn.Module):
     """Two 3-D convolutions over space, then two over time: [B, in, T, H, W] → [B, out, T, H', W']."""
 
@@ -38,9 +55,9 @@ class SpaceTime(nn.Module):
         self.s_norm_1 = nn.BatchNorm3d(inner, NORM_EPSILON)
         self.s_2 = nn.Conv3d(inner, outputs, (1, 3, 3), padding=(0, 1, 1), bias=False)
         self.s_norm_2 = nn.BatchNorm3d(outputs, NORM_EPSILON)
-        self.t_1 = nn.Conv3d(outputs, outputs, (5, 1, 1), padding=(2, 0, 0), bias=False)
+        self.t_1 = TimeConv(outputs, 5)
         self.t_norm_1 = nn.BatchNorm3d(outputs, NORM_EPSILON)
-        self.t_2 = nn.Conv3d(outputs, outputs, (3, 1, 1), padding=(1, 0, 0), bias=False)
+        self.t_2 = TimeConv(outputs, 3)
         self.t_norm_2 = nn.BatchNorm3d(outputs, NORM_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
