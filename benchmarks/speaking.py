@@ -170,11 +170,14 @@ def main() -> None:
         "speaking",
         "## Who speaks\n\nFrames of faces against a list made by watching (in the script). *Network*: LR-ASD in looks of "
         "one and two seconds, then turns; *lips alone*: the fallback without weights, then turns; *largest face*: it "
-        "speaks all the time.\n\n"
+        "speaks all the time. Frames in which a face was not found are not in it. Two thresholds of the turns "
+        "(`BEGINS`, `SURE`) and one of the lips (`SPEAKING`) were chosen on these same clips, so new ones will be "
+        "judged less well.\n\n"
         + table(["clip", "told by", *head], spoken)
         + "\n\nIts cost, on one core, as a share of the processor time of the whole analysis:\n\n"
         + table(["clip", "pictures scored", "ms each", "share"], costs)
-        + "\n\nSpeech activity, in steps of 10 ms, against stretches that surely are and surely are not speech:\n\n"
+        + "\n\nSpeech activity, in steps of 10 ms, against stretches that surely are and surely are not speech (clear of "
+        "the edges of words, so this is an easy list):\n\n"
         + table(["sound", "told by", "steps", *head[1:]], heard),
     )
 
