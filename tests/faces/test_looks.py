@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipdub.faces import analyse as analysing
-from lipdub.faces import looks
+from lipdub.faces import looks, speaker
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.looks import Looks
 from lipdub.media.probe import VideoInfo, probe_video
@@ -19,6 +19,7 @@ from tests.support.media import movie
 
 COUNT = 61
 PART = 8
+"""Frames of a part: few, so that there are many borders."""
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +120,26 @@ def test_what_cannot_be_recorded_is_no_error(made: VideoInfo, tmp_path: Path):
     record = Looks(tmp_path / "file" / "record")
     assert same(analyse(made, BlobLandmarker(), record=record), analyse(made, BlobLandmarker()))
     assert looks.PART_FRAMES >= 100  # a part is a write to the disk
+
+
+def loudness(pictures: np.ndarray, start: float) -> np.ndarray:
+    """A stand-in for the active-speaker network that depends on the pictures, their number and their time."""
+    return (pictures.mean(axis=(1, 2)) + len(pictures) + start).astype(np.float32)
+
+
+@pytest.mark.parametrize("stops", [[9], [12, 25, 40, 57]], ids=str)
+def test_who_speaks_is_the_same_in_an_analysis_that_was_stopped(
+    made: VideoInfo, tmp_path: Path, stops: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(speaker, "FEWEST", 3)
+    whole = analyse(made, BlobLandmarker(), scorer=loudness)
+    assert any(np.isfinite(track.faces["speaking"]).any() for track in whole.tracks)
+    for stop in stops:
+        with pytest.raises(StoppedError):
+            progress, record = stopped_at(stop), Looks(tmp_path / "record")
+            analyse(made, BlobLandmarker(), progress=progress, record=record, scorer=loudness)
+    assert same(analyse(made, BlobLandmarker(), record=Looks(tmp_path / "record"), scorer=loudness), whole)
+
+
+def test_without_a_scorer_it_is_left_open_who_speaks(made: VideoInfo):
+    assert all(np.isnan(t.faces["speaking"]).all() for t in analyse(made, BlobLandmarker()).tracks)

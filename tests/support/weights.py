@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from lipdub.models import Diff2Lip, Diff2LipConfig
+from lipdub.models.lr_asd import LrAsd
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
@@ -76,3 +77,14 @@ def golden(name: str, *, full: bool = False) -> dict[str, torch.Tensor]:
     folder = REFERENCE if full else GOLDEN
     with np.load(folder / f"golden_{name}.npz") as arrays:
         return {key: torch.from_numpy(arrays[key]) for key in arrays}
+
+
+def lr_asd_state_dict() -> dict[str, torch.Tensor]:
+    """Weights by name for the active-speaker network."""
+    weights = {}
+    for name, tensor in LrAsd().state_dict().items():
+        if tensor.is_floating_point():
+            value = torch.from_numpy(weight_by_name(name, tuple(tensor.shape)))
+            tensor = 1 + value.abs() if name.endswith("running_var") else value
+        weights[name] = tensor
+    return weights

@@ -1,7 +1,7 @@
 """Look at a movie once: shots, faces, tracks."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,6 +14,7 @@ from lipdub.faces.finder import FaceFinder
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
 from lipdub.faces.shots import CutDetector
 from lipdub.faces.sighting import sightings
+from lipdub.faces.speaker import Scorer, SpeakerWatch, face_picture
 from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.marks import Mark, checksum, read_after
@@ -44,6 +45,7 @@ def analyse(
     end: Fraction | None = None,
     progress: Progress = silent,
     record: Looks | None = None,
+    scorer: Scorer | None = None,
 ) -> Analysis:
     """Find shots and faces between two times (seconds as a player shows them).
 
@@ -53,30 +55,35 @@ def analyse(
         start, end: only frames from start up to end are looked at.
         progress: told after every frame.
         record: what was seen by an earlier run, to go on from; what is seen now is added.
+        scorer: what tells whether a face speaks; None to leave that open.
 
     Raises:
         MediaError: nothing can be decoded.
     """
-    look, mark = Looker(info, landmarker, _expected_frames(info, start, end), progress), None
+    look = Looker(info, landmarker, _expected_frames(info, start, end), progress, scorer)
+    mark = None
     for part in record.parts() if record else ():
         look.recall(part)
         mark = part.mark
         if mark is None:
             return look.analysis()
     frames = read_frames(info, start, end) if mark is None else _frames_after(info, mark, end)
-    looks: list[Look] = []
     for frame in frames:
-        looks.append(look(frame))
-        if record and len(looks) == PART_FRAMES:
-            record.add(look.part(looks, Mark(pts_of(frame), checksum(frame))))
-            looks = []
+        if look(frame) == PART_FRAMES:
+            part = look.part(Mark(pts_of(frame), checksum(frame)))
+            if record:
+                record.add(part)
+    last = look.part(None)
     if record:
-        record.add(look.part(looks, None))
+        record.add(last)
     return look.analysis()
 
 
 class Looker:
-    """Look at frames one after the other, and keep what was seen."""
+    """Look at frames one after the other, and keep what was seen.
+
+    What was seen counts once its part is complete: who speaks is known only then.
+    """
 
     def __init__(
         self,
@@ -84,37 +91,53 @@ class Looker:
         landmarker: FaceLandmarker,
         total: int | None = None,
         progress: Progress = silent,
+        scorer: Scorer | None = None,
     ) -> None:
         self._info = info
         self._find, self._is_cut = FaceFinder(landmarker), CutDetector()
-        self._tracker = Tracker(max_gap=round(Fraction(BRIDGED_SECONDS) / info.time_base))
+        max_gap = round(Fraction(BRIDGED_SECONDS) / info.time_base)
+        self._tracker = Tracker(max_gap)
+        self._watch = SpeakerWatch(scorer, max_gap) if scorer else None
+        self._pending: list[Look] = []
         self._times = array("q")
         self._shots: list[int] = []
         self._total = total
         self._progress = progress
 
-    def __call__(self, frame: av.VideoFrame) -> Look:
-        """Look at the next frame."""
+    def __call__(self, frame: av.VideoFrame) -> int:
+        """Look at the next frame; returns how many were looked at since the last part."""
         image = upright_image(frame, self._info)
         cut, now = self._is_cut(image), pts_of(frame)
         factor = self._info.geometry.upright_size[1] / image.shape[0]
-        found = self._find(image, float(self._info.seconds(now)), cut)
+        seconds = float(self._info.seconds(now))
+        found = self._find(image, seconds, cut)
         look = Look(now, cut, sightings([scaled(face, factor) for face in found]))
-        self._take(look)
-        return look
+        if self._watch:
+            self._watch.add(look, seconds, [face_picture(image, face.box) for face in found])
+        self._pending.append(look)
+        self._progress(Step("analyse", len(self._times) + len(self._pending), self._total))
+        return len(self._pending)
 
     def recall(self, part: Part) -> None:
         """Take what was seen by an earlier run, as if it had been looked at now."""
         for look in part.looks:
             self._take(look)
+            self._progress(Step("analyse", len(self._times), self._total))
         self._find.memory, self._is_cut.state = part.memory, part.cuts
 
-    def part(self, looks: Sequence[Look], mark: Mark | None) -> Part:
-        """The last looks, with what is remembered after them."""
+    def part(self, mark: Mark | None) -> Part:
+        """The looks since the last part, with who speaks in them and what is remembered after them."""
+        if self._watch:
+            self._watch.score()
+        looks, self._pending = self._pending, []
+        for look in looks:
+            self._take(look)
         return Part(looks, self._find.memory, self._is_cut.state, mark)
 
     def analysis(self) -> Analysis:
         """What was seen in all."""
+        if self._pending:
+            self.part(None)
         pts = np.array(self._times, dtype=np.int64)
         time_base = float(self._info.time_base)
         tracks = tuple(finish_track(track, pts, time_base) for track in self._tracker.finish())
@@ -124,7 +147,6 @@ class Looker:
         self._tracker.add(look.pts, look.faces, look.cut)
         self._times.append(look.pts)
         self._shots += [look.pts] if look.cut else []
-        self._progress(Step("analyse", len(self._times), self._total))
 
 
 def _frames_after(info: VideoInfo, mark: Mark, end: Fraction | None) -> Iterator[av.VideoFrame]:

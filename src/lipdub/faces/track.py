@@ -79,16 +79,17 @@ class Tracker:
         self._shot = -1
         self._count = 0
 
-    def add(self, pts: int, faces: Sightings, cut: bool) -> None:
-        """Take the faces of the next frame, [n] of `SIGHTING`."""
+    def add(self, pts: int, faces: Sightings, cut: bool) -> list[int]:
+        """Take the faces of the next frame, [n] of `SIGHTING`; returns the number of the track of each."""
         if cut:
             self._shot += 1
             self._close(lambda track: True)
         self._close(lambda track: pts - track.pts[-1] > self._max_gap)
-        for face, found in zip(faces, self._assign(faces), strict=True):
-            track = found or self._start()
+        tracks = [found or self._start() for found in self._assign(faces)]
+        for face, track in zip(faces, tracks, strict=True):
             track.pts.append(pts)
             track.faces += face.tobytes()
+        return [track.id for track in tracks]
 
     def finish(self) -> list[_Open]:
         """All tracks, in the order in which they began."""

@@ -29,7 +29,9 @@ def load_checkpoint(path: Path | str) -> Diff2Lip:
     if not path.is_file():
         raise UnknownWeightsError(f"There is no weights file {path}.")
     try:
-        weights, metadata = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+        weights, metadata = (
+            read_safetensors(path) if path.suffix == ".safetensors" else (read_torch(path), {})
+        )
         return _build(weights, metadata)
     except WeightsFormatError as exc:
         raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
@@ -50,7 +52,11 @@ def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
         raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The named tensors and the metadata of a file.
+
+    Raises `WeightsFormatError`, a part of a sentence, when it is damaged.
+    """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
@@ -60,14 +66,18 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from exc
 
 
-def _read_torch(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_torch(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file that torch saved; no pickle is executed.
+
+    Raises `WeightsFormatError`, a part of a sentence, when it is damaged or holds something else.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as exc:  # which exceptions a damaged file raises, torch does not say
         raise WeightsFormatError("it is damaged, cut short or not a plain checkpoint of torch") from exc
-    return _plain_state_dict(content), {}
+    return _plain_state_dict(content)
 
 
 def _plain_state_dict(content: Any) -> dict[str, Tensor]:
@@ -88,20 +98,25 @@ def _build(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Diff2L
     config = Diff2LipConfig.from_state_dict(shapes, metadata)
     with torch.device("meta"):  # a network without memory, which then adopts the tensors of the file
         model = Diff2Lip(config)
-    _check_fit({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, shapes)
+    check_fit({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, shapes)
     model.load_state_dict(
         {name: tensor.float() for name, tensor in weights.items()}, strict=True, assign=True
     )
     return model.eval()
 
 
-def _check_fit(expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+def check_fit(
+    expected: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    network: str = "Diff2Lip",
+) -> None:
+    """Raise `WeightsFormatError`, a part of a sentence, unless names and shapes are those of a network."""
     for name in expected:
         if name not in found:
             raise WeightsFormatError(f"the weights have no parameter {name}")
     for name, shape in found.items():
         if name not in expected:
-            raise WeightsFormatError(f"the weights have a parameter {name}, which is none of Diff2Lip's")
+            raise WeightsFormatError(f"the weights have a parameter {name}, which is none of {network}'s")
         if shape != expected[name]:
             raise WeightsFormatError(
                 f"the parameter {name} has shape {list(shape)} instead of {list(expected[name])}"

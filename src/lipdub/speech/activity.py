@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.mel import Pcm, unit_samples
+from lipdub.speech.spans import SampleSpans, runs
 
 FRAME = NETWORK_RATE * 30 // 1000
 """Samples of a frame: 30 ms, over which the loudness of speech hardly changes."""
@@ -54,17 +55,28 @@ def speech_between(pcm: Pcm, start: Fraction = Fraction(0), end: Fraction | None
         start: seconds; frames that begin earlier are not counted.
         end: seconds; frames that begin then or later are not counted. None for the sound's own end.
     """
-    loudness = _loudness(pcm)
+    loud = _loud(pcm)
     first = max(0, ceil(start * NETWORK_RATE / FRAME))
-    last = len(loudness) if end is None else max(0, ceil(end * NETWORK_RATE / FRAME))
-    if not len(loudness[first:last]):
-        return Speech(0.0, Fraction(0), Fraction(0))
-    noise = float(np.percentile(loudness, NOISE_PERCENTILE))
-    heard = first + np.flatnonzero(loudness[first:last] > max(ABSOLUTE_FLOOR_DB, noise + ABOVE_NOISE_DB))
+    last = len(loud) if end is None else max(0, ceil(end * NETWORK_RATE / FRAME))
+    heard = first + np.flatnonzero(loud[first:last])
     if not len(heard):
         return Speech(0.0, Fraction(0), Fraction(0))
     begins, ends = (Fraction(int(n) * FRAME, NETWORK_RATE) for n in (heard[0], heard[-1] + 1))
     return Speech(len(heard) * FRAME / NETWORK_RATE, begins, ends if end is None else min(ends, end))
+
+
+def loud_spans(pcm: Pcm) -> SampleSpans:
+    """Where there is speech, told by the loudness alone (see `speech_between`)."""
+    return runs(_loud(pcm)) * FRAME
+
+
+def _loud(pcm: Pcm) -> NDArray[np.bool_]:
+    """Which of the whole frames stand out of the noise, [n // 480]."""
+    loudness = _loudness(pcm)
+    if not len(loudness):
+        return np.zeros(0, np.bool_)
+    noise = float(np.percentile(loudness, NOISE_PERCENTILE))
+    return np.asarray(loudness > max(ABSOLUTE_FLOOR_DB, noise + ABOVE_NOISE_DB))
 
 
 def _loudness(pcm: Pcm) -> NDArray[np.float32]:
