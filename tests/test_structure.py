@@ -24,6 +24,8 @@ LAYERS = [
     {"checks", "engine"},
     {"render", "segments"},
     {"planning", "planfile"},
+    {"cues"},
+    {"cueformats", "people", "choosing"},
     {"plan"},
     {"after"},
     {"faces"},
@@ -31,7 +33,7 @@ LAYERS = [
     {"journal"},
     {"media", "speech", "diffusion", "weights", "outputs"},
     {"models"},
-    {"options", "progress", "disk", "flow"},
+    {"options", "progress", "disk", "flow", "table"},
     {"cache"},
     {"errors"},
 ]

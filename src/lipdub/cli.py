@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
-from lipdub.errors import LipdubError, ManifestError
+from lipdub.errors import CueError, LipdubError, ManifestError
 from lipdub.options import parse_time
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _reporting(
     except LipdubError as exc:
         if as_json:
             typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        sentence = str(exc) if isinstance(exc, ManifestError) else _shown(str(exc))
+        sentence = str(exc) if isinstance(exc, CueError | ManifestError) else _shown(str(exc))
         typer.echo(f"lipdub: {sentence}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lipdub.batch import read_manifest
-from lipdub.batch.table import MAX_BYTES
 from lipdub.errors import ManifestError
 from lipdub.options import SyncOptions
+from lipdub.table import MAX_BYTES
 from tests.support.media import click_file, still
 
 
@@ -136,7 +136,7 @@ def test_bad_columns_are_named_with_what_was_meant(write):
             "line 2: this is not text in UTF-8",
         ),
         ("video,audio,output\na,b,c\n".encode("utf-16"), "UTF-8"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "not a CSV file"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "is not text in UTF-8"),
         (b'video,audio,output\na.mp4,"a.wav,o.mp4\nb.mp4,b.wav,p.mp4\n', "line 2: this is not CSV"),
         (b"video,audio,output\n" + b"x" * 200_000 + b",a,b\n", "line 2: this is not CSV"),
         (b"x" * (MAX_BYTES + 1), "larger than 16 MB"),

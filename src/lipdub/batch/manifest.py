@@ -10,11 +10,11 @@ from typing import Any
 from lipdub import weights
 from lipdub.batch.job import Job, identity, job_key, stamp, weights_path
 from lipdub.batch.results import Results, load_results
-from lipdub.batch.table import Form, Row, Table, read_table
 from lipdub.checks import check_job
 from lipdub.errors import LipdubError, ManifestError, OptionError
 from lipdub.options import REFERENCES, SyncOptions, option_from_text
 from lipdub.progress import Progress, Step, silent
+from lipdub.table import Form, Row, Table, read_table
 
 INPUTS = ("video", "audio")
 PATHS = (*INPUTS, "output")
