@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lipdub.choosing import largest_in_each_shot
 from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.sighting import SIGHTING
@@ -22,7 +23,6 @@ from lipdub.planning import (
     FAR_SECONDS,
     HELD_SECONDS,
     MIN_SEEN_SECONDS,
-    largest_in_each_shot,
     make_plan,
     random_references,
 )

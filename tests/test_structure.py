@@ -25,7 +25,7 @@ LAYERS = [
     {"render", "segments"},
     {"planning", "planfile"},
     {"cues"},
-    {"cueformats", "people", "choosing"},
+    {"cueformats", "people", "choosing", "stems"},
     {"plan"},
     {"after"},
     {"faces"},

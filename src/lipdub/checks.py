@@ -9,7 +9,7 @@ from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
 from lipdub.media.sound import MOST_CHANNELS, choose_sound
 from lipdub.media.soundtrack import Soundtrack
-from lipdub.options import REFERENCES, SyncOptions
+from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
 from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
@@ -40,6 +40,7 @@ def check_job(
     if until is not None and options.audio_offset >= until:
         raise OptionError(f"--audio-offset moves the whole dub after the end of {video}.")
     check_reference(options)
+    check_faces(options)
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
 
@@ -89,10 +90,29 @@ def check_reference(options: SyncOptions) -> None:
         raise OptionError(f"--reference takes {known} or a picture; there is no file {options.reference}.")
 
 
+def check_faces(options: SyncOptions) -> None:
+    """Make sure that a picture of whom to dub is there.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if pictured(options) and not Path(options.faces).is_file():
+        known = ", ".join(FACES)
+        raise OptionError(
+            f"--faces takes {known}, numbers such as 1,3, or a picture; there is no file {options.faces}."
+        )
+
+
+def pictured(options: SyncOptions) -> bool:
+    """Whether whom to dub is said by a picture."""
+    return options.faces not in FACES and face_numbers(options.faces) is None
+
+
 def files_of(options: SyncOptions) -> tuple[Path, ...]:
     """Files that options name, beside movie and dub."""
     reference = options.reference if options.reference not in REFERENCES else None
-    named = (reference, options.plan, options.speech, options.background)
+    face = options.faces if pictured(options) else None
+    named = (reference, face, options.plan, options.speech, options.background, options.cues)
     return tuple(Path(name) for name in named if name is not None)
 
 

@@ -49,14 +49,21 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
     "work_dir": (str | None, "Folder, which must be there, for unfinished work, instead of the output's."),
     "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
+    "faces": (
+        str,
+        "Who says the dub: auto (whoever speaks), largest, all, numbers (1,3; see plan), or a picture.",
+    ),
+    "cues": (str | None, "Who says what, when: CSV (start, end, face, speech), SRT or RTTM."),
+    "keep_unspoken": (bool, "Leave lips alone where only the old voice speaks, instead of closing them."),
 }
 EVERY = tuple(TEXTS)
 NETWORK = (
     "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
+    "faces", "cues", "keep_unspoken",
 )  # fmt: skip
-PLANNING = ("reference", "seed", "start", "end", "overwrite")
+PLANNING = ("reference", "seed", "start", "end", "overwrite", "faces", "cues", "keep_unspoken")
 FOR_ALL_ROWS = tuple(
-    name for name in TEXTS if name not in {"start", "end", "plan", "speech", "background", "fresh"}
+    name for name in TEXTS if name not in {"start", "end", "plan", "speech", "background", "cues", "fresh"}
 )
 
 

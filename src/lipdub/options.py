@@ -12,6 +12,7 @@ from lipdub.errors import OptionError
 SAMPLERS = ("ddim",)
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 REFERENCES = ("same", "first", "random")
+FACES = ("auto", "largest", "all")
 LENGTHS = ("video", "sound", "shortest")
 CODECS = ("auto", "h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1")
 HWACCELS = ("none", "auto", "nvenc")
@@ -25,10 +26,10 @@ KINDS: Mapping[str, type] = {
     "precision": str, "batch_size": int, "seed": int, "start": Fraction, "end": Fraction, "overwrite": bool,
     "keep_original_audio": bool, "plan": str, "language": str, "length": str, "audio_offset": Fraction,
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
-    "work_dir": str, "keep_work": bool,
+    "work_dir": str, "keep_work": bool, "faces": str, "cues": str, "keep_unspoken": bool,
 }  # fmt: skip
 OPTIONAL = frozenset(
-    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir"}
+    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "cues"}
 )
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
@@ -81,6 +82,10 @@ class SyncOptions:
         fresh: start over instead of going on from an earlier run that was stopped.
         work_dir: folder for unfinished work; None is the output's own.
         keep_work: leave the unfinished work where it is when the output is done.
+        faces: who says the dub: ``auto`` (whoever speaks), ``largest`` (of each shot), ``all``, numbers of
+            people as the sheet of faces shows them (``1,3``), or the path of a picture of the person.
+        cues: path of a list of who says what, when (see `lipdub.cues.read_cues`).
+        keep_unspoken: leave a face alone, instead of closing its lips, where it speaks and the dub is silent.
 
     Raises:
         OptionError: a value is not one of those.
@@ -111,6 +116,9 @@ class SyncOptions:
     fresh: bool = False
     work_dir: str | None = None
     keep_work: bool = False
+    faces: str = "auto"
+    cues: str | None = None
+    keep_unspoken: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -122,6 +130,7 @@ class SyncOptions:
         _one_of("codec", self.codec, CODECS)
         _one_of("hwaccel", self.hwaccel, HWACCELS)
         _between("quality", self.quality, 0, 100)
+        face_numbers(self.faces)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise OptionError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {self.device!r}.")
         _between("steps", self.steps, 1, MAX_STEPS)
@@ -139,6 +148,23 @@ class SyncOptions:
     def sampling_steps(self) -> int:
         """DDIM steps: those asked for, else the preset's."""
         return self.steps if self.steps is not None else PRESETS[self.preset].steps
+
+
+def face_numbers(text: str) -> tuple[int, ...] | None:
+    """The numbers of people in ``1,3``; None if it is no list of numbers, but a word or a path.
+
+    Raises:
+        OptionError: there is nobody of such a number, or nothing at all in it.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not any(parts):
+        raise OptionError(f"--faces takes {', '.join(FACES)}, numbers such as 1,3, or a picture.")
+    if not all(re.fullmatch(r"-?\d{1,9}", part, re.ASCII) for part in parts):
+        return None
+    numbers = tuple(dict.fromkeys(int(part) for part in parts))
+    if min(numbers) < 1:
+        raise OptionError(f"--faces takes numbers from 1, as the sheet of faces shows them, not {text}.")
+    return numbers
 
 
 def parse_time(text: str, *, signed: bool = False) -> Fraction:

@@ -4,7 +4,6 @@ Whatever decides *what* to change happens here; it is a pure function of the ana
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -12,6 +11,7 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.choosing import largest_in_each_shot
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.crop import from_crop
 from lipdub.faces.paste import MASK_CENTRE
@@ -77,15 +77,6 @@ def repeated(plan: Plan, shown: range) -> Plan:
     edits = np.repeat(plan.edits, len(shown))
     edits["pts"] = np.tile(np.array(shown), len(plan.edits))
     return replace(plan, edits=np.sort(edits, order="pts"))
-
-
-def largest_in_each_shot(tracks: Sequence[Track]) -> list[Track]:
-    """The tracks to change: in each shot the one of most weight, and those that never meet it in time."""
-    chosen: list[Track] = []
-    for track in sorted(tracks, key=lambda t: -t.weight):
-        if all(track.pts[-1] < other.pts[0] or track.pts[0] > other.pts[-1] for other in chosen):
-            chosen.append(track)
-    return sorted(chosen, key=lambda t: int(t.pts[0]))
 
 
 def _large_enough(track: Track) -> bool:

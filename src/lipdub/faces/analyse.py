@@ -1,8 +1,8 @@
 """Look at a movie once: shots, faces, tracks."""
 
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.detect import FaceFinder, FaceLandmarker, scaled
+from lipdub.faces.gallery import INTERVAL_SECONDS, Gallery
+from lipdub.faces.identity import Embedder, Embedding
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
 from lipdub.faces.shots import CutDetector
 from lipdub.faces.sighting import sightings
@@ -29,11 +31,13 @@ class Analysis:
         pts: [N] int64, of all frames looked at, in presentation order.
         shots: pts of the first frame of each shot.
         tracks: faces, each through one shot, several at a time.
+        who: id of a track: the embedding of its person, of length 1, where one could be made.
     """
 
     pts: npt.NDArray[np.int64]
     shots: tuple[int, ...]
     tracks: tuple[Track, ...]
+    who: Mapping[int, Embedding] = field(default_factory=dict)
 
 
 def analyse(
@@ -43,6 +47,7 @@ def analyse(
     end: Fraction | None = None,
     progress: Progress = silent,
     record: Looks | None = None,
+    embedder: Embedder | None = None,
 ) -> Analysis:
     """Find shots and faces between two times (seconds as a player shows them).
 
@@ -52,11 +57,13 @@ def analyse(
         start, end: only frames from start up to end are looked at.
         progress: told after every frame.
         record: what was seen by an earlier run, to go on from; what is seen now is added.
+        embedder: what tells people apart, if anything does.
 
     Raises:
         MediaError: nothing can be decoded.
     """
-    look, mark = Looker(info, landmarker, _expected_frames(info, start, end), progress), None
+    total = _expected_frames(info, start, end)
+    look, mark = Looker(info, landmarker, total, progress, embedder), None
     for part in record.parts() if record else ():
         look.recall(part)
         mark = part.mark
@@ -83,8 +90,10 @@ class Looker:
         landmarker: FaceLandmarker,
         total: int | None = None,
         progress: Progress = silent,
+        embedder: Embedder | None = None,
     ) -> None:
         self._info = info
+        self._gallery = Gallery(embedder, round(Fraction(INTERVAL_SECONDS) / info.time_base))
         self._find, self._is_cut = FaceFinder(landmarker), CutDetector()
         self._tracker = Tracker(max_gap=round(Fraction(BRIDGED_SECONDS) / info.time_base))
         self._times = array("q")
@@ -99,13 +108,13 @@ class Looker:
         factor = self._info.geometry.upright_size[1] / image.shape[0]
         found = self._find(image, float(self._info.seconds(now)), cut)
         look = Look(now, cut, sightings([scaled(face, factor) for face in found]))
-        self._take(look)
-        return look
+        tracks = self._take(look)
+        return look._replace(embedded=self._gallery.look(image, found, tracks, now))
 
     def recall(self, part: Part) -> None:
         """Take what was seen by an earlier run, as if it had been looked at now."""
         for look in part.looks:
-            self._take(look)
+            self._gallery.take(look.embedded, self._take(look), look.pts)
         self._find.memory, self._is_cut.state = part.memory, part.cuts
 
     def part(self, looks: Sequence[Look], mark: Mark | None) -> Part:
@@ -117,13 +126,15 @@ class Looker:
         pts = np.array(self._times, dtype=np.int64)
         time_base = float(self._info.time_base)
         tracks = tuple(finish_track(track, pts, time_base) for track in self._tracker.finish())
-        return Analysis(pts, tuple(self._shots), tracks)
+        return Analysis(pts, tuple(self._shots), tracks, self._gallery.people())
 
-    def _take(self, look: Look) -> None:
-        self._tracker.add(look.pts, look.faces, look.cut)
+    def _take(self, look: Look) -> list[int]:
+        """Remember a look; returns the ids of the tracks of its faces."""
+        tracks = self._tracker.add(look.pts, look.faces, look.cut)
         self._times.append(look.pts)
         self._shots += [look.pts] if look.cut else []
         self._progress(Step("analyse", len(self._times), self._total))
+        return tracks
 
 
 def _frames_after(info: VideoInfo, mark: Mark, end: Fraction | None) -> Iterator[av.VideoFrame]:

@@ -79,16 +79,19 @@ class Tracker:
         self._shot = -1
         self._count = 0
 
-    def add(self, pts: int, faces: Sightings, cut: bool) -> None:
-        """Take the faces of the next frame, [n] of `SIGHTING`."""
+    def add(self, pts: int, faces: Sightings, cut: bool) -> list[int]:
+        """Take the faces of the next frame, [n] of `SIGHTING`; returns the ids of their tracks, n."""
         if cut:
             self._shot += 1
             self._close(lambda track: True)
         self._close(lambda track: pts - track.pts[-1] > self._max_gap)
+        ids = []
         for face, found in zip(faces, self._assign(faces), strict=True):
             track = found or self._start()
             track.pts.append(pts)
             track.faces += face.tobytes()
+            ids.append(track.id)
+        return ids
 
     def finish(self) -> list[_Open]:
         """All tracks, in the order in which they began."""
