@@ -74,7 +74,7 @@ class Gallery:
             known.total += np.float64(row["clearness"]) * row["vector"]
 
     def people(self) -> dict[int, Embedding]:
-        """Id of a track: who it shows, as an embedding of length 1; tracks never seen clearly are left out."""
+        """Id of a track: who it shows, as an embedding of length 1; none for tracks never seen clearly."""
         lengths = {track: float(np.linalg.norm(known.total)) for track, known in self._known.items()}
         return {
             track: (self._known[track].total / length).astype(np.float32)

@@ -4,6 +4,8 @@ The embedding is SFace's (Zhong et al., 2021), as OpenCV runs it. It is optional
 known again after a cut.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -47,7 +49,8 @@ class SFace:
 
     def __init__(self, model: Path) -> None:
         try:
-            self._network = cv2.FaceRecognizerSF.create(str(model), "")
+            with _quiet():
+                self._network = cv2.FaceRecognizerSF.create(str(model), "")
             size = self._network.feature(np.zeros((112, 112, 3), np.uint8)).size
         except cv2.error as exc:
             raise WeightsFormatError(f"{model} is not SFace; run `lipdub fetch-weights sface`.") from exc
@@ -79,3 +82,14 @@ def clearness(landmarks: Landmarks, height: float) -> float:
     if height < SMALLEST:
         return 0.0
     return max(0.0, 1 - aside / FROM_THE_SIDE) * min(1.0, height / 112)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV from warning that its newer engine has no targets to choose from."""
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)

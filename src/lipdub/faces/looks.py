@@ -29,7 +29,7 @@ Thumbnail = npt.NDArray[np.float32] | None
 
 
 class Look(NamedTuple):
-    """What was seen in one frame: its pts, whether it begins a shot, the faces in it, who some of them are."""
+    """What was seen in one frame: its pts, whether it begins a shot, the faces in it, who they are."""
 
     pts: int
     cut: bool
