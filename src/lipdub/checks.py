@@ -13,6 +13,7 @@ from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
 from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
+from lipdub.stems import probe_stems
 
 LONGEST_LEAD = 60
 """Seconds for which a still picture may be shown before its dub begins."""
@@ -133,4 +134,5 @@ def checked_plan(movie: VideoInfo, options: SyncOptions, plan: Plan | None = Non
     for reference in plan.references:
         if reference.picture is not None and not Path(reference.picture).is_file():
             raise PlanError(f"the plan's reference picture {reference.picture} is not there; check its path.")
+    probe_stems(plan.stems)
     return plan

@@ -26,7 +26,8 @@ from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter, Shown, render
-from lipdub.speech import MelReader
+from lipdub.speech import Voices
+from lipdub.stems import hear_stems
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 LOOK_AROUND = Fraction(1, 2)
@@ -106,10 +107,11 @@ def preview(
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         pcm, lips = lip_sound(track, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
+        stems = hear_stems(plan.stems, track.offset, Path(folder), end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
         shown = Shown(copy_frame(frame), pts)
-        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [shown])).frame
-        del pcm, lips
+        after = next(render(plan, movie, Voices([pcm, *stems]), engine.inpainter, [shown])).frame
+        del pcm, lips, stems
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
     changed = bool(plan.at(pts))
     notes = plan.notes if changed else ("no usable face in this frame: it stays as it is.",)
