@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,11 +122,11 @@ def test_a_person_is_shown_in_the_frame_that_shows_it_best():
 
 def test_the_person_in_a_picture():
     people = found([track_of(0, 0, 30), track_of(1, 40)], {0: person(5), 1: person(6)})
-    assert person_like(7 * person(6, 0.2), people, Path("her.jpg")) == 2
+    assert person_like(7 * person(6, 0.2), people, "her.jpg") == 2
     with pytest.raises(OptionError, match=r"nobody in the movie is like it; face 1 is most, by 0\.24"):
-        person_like(person(9, 0.2, 5), people, Path("her.jpg"))
+        person_like(person(9, 0.2, 5), people, "her.jpg")
     with pytest.raises(OptionError, match="seen clearly enough"):
-        person_like(person(5), found([track_of(0, 0)], {}), Path("her.jpg"))
+        person_like(person(5), found([track_of(0, 0)], {}), "her.jpg")
 
 
 def test_whose_lips_may_change():

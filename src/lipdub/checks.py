@@ -3,7 +3,8 @@
 from fractions import Fraction
 from pathlib import Path
 
-from lipdub.errors import InputError, OptionError, PlanError
+from lipdub.cues import read_cues
+from lipdub.errors import CueError, InputError, MediaError, OptionError, PlanError
 from lipdub.media.encoding import Encoding, choose_encoding, plain_name
 from lipdub.media.probe import VideoInfo, probe_audio, probe_video
 from lipdub.media.remux import FORMATS
@@ -15,6 +16,7 @@ from lipdub.plan import Plan
 from lipdub.planfile import load_plan
 from lipdub.stems import probe_stems
 
+SAID_BY_A_PLAN = ("start", "end", "reference", "faces", "cues", "keep_unspoken")
 LONGEST_LEAD = 60
 """Seconds for which a still picture may be shown before its dub begins."""
 
@@ -42,6 +44,7 @@ def check_job(
         raise OptionError(f"--audio-offset moves the whole dub after the end of {video}.")
     check_reference(options)
     check_faces(options)
+    check_cues(movie, options)
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
 
@@ -104,6 +107,23 @@ def check_faces(options: SyncOptions) -> None:
         )
 
 
+def check_cues(movie: VideoInfo, options: SyncOptions) -> None:
+    """Look at a cue sheet and the speech files that it names.
+
+    Raises:
+        CueError: something is wrong with its lines, or a file is no sound.
+    """
+    if options.cues is None:
+        return
+    sheet = read_cues(Path(options.cues), movie.rate)
+    lines = {cue.stem.path: cue.line for cue in reversed(sheet.cues) if cue.stem is not None}
+    for path, line in lines.items():
+        try:
+            probe_audio(Path(path))
+        except MediaError as exc:
+            raise CueError(f"{sheet.path}, line {line}: {exc}") from exc
+
+
 def pictured(options: SyncOptions) -> bool:
     """Whether whom to dub is said by a picture."""
     return options.faces not in FACES and face_numbers(options.faces) is None
@@ -128,8 +148,9 @@ def checked_plan(movie: VideoInfo, options: SyncOptions, plan: Plan | None = Non
         plan = load_plan(Path(options.plan))
     if plan is None:
         return None
-    if (options.start, options.end, options.reference) != (None, None, SyncOptions().reference):
-        raise OptionError("a plan says what changes: leave out --start, --end and --reference beside it.")
+    if any(getattr(options, name) != getattr(SyncOptions(), name) for name in SAID_BY_A_PLAN):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in SAID_BY_A_PLAN)
+        raise OptionError(f"a plan says what changes: leave out {names} beside it.")
     plan.check(movie, content_key(movie.path))
     for reference in plan.references:
         if reference.picture is not None and not Path(reference.picture).is_file():

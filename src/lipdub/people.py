@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +96,7 @@ def find_people(
     )
 
 
-def person_like(face: Embedding, people: People, picture: Path, same: float = SAME_PERSON) -> int:
+def person_like(face: Embedding, people: People, picture: str, same: float = SAME_PERSON) -> int:
     """The number of the person whom a face in a picture shows.
 
     Raises:
