@@ -5,8 +5,11 @@ import json
 import os
 import unicodedata
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 
+from lipdub.cues import read_cues
+from lipdub.errors import CueError
 from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
 from lipdub.weights import load_catalogue
 
@@ -64,6 +67,7 @@ def job_key(job: Job) -> str:
         "reference": _reference(job.options.reference),
         "faces": _faces(job.options.faces),
         "files": [_file(Path(name)) if name else None for name in _named_files(job.options)],
+        "stems": [_file(path) for path in _stems(job.options.cues)],
         "steps": job.options.sampling_steps,
         "options": {name: value for name, value in options.items() if name not in _NOT_IN_KEY},
     }
@@ -115,3 +119,14 @@ def _reference(choice: str) -> list[str]:
 
 def _faces(choice: str) -> list[str]:
     return [choice] if choice in FACES or face_numbers(choice) else _file(Path(choice))
+
+
+def _stems(cues: str | None) -> list[Path]:
+    """The speech files that a cue sheet names; none if it cannot be read, which is told where it is used."""
+    if cues is None:
+        return []
+    try:
+        sheet = read_cues(Path(cues), Fraction(25))  # whatever the rate, the files are the same
+    except CueError:
+        return []
+    return [Path(stem.path) for stem in sheet.stems]
