@@ -209,6 +209,27 @@ def test_pictures_and_weights_beside_the_manifest(folder, write, monkeypatch):
     assert (two.reference, two.weights) == ("first", "diff2lip")
 
 
+def test_whom_to_dub_and_cues_beside_the_manifest(folder, write, monkeypatch):
+    still(folder / "her.png")
+    (folder / "1").touch()  # a name that is a number stays a number
+    (folder / "cues.csv").write_text("start,end,face\n0,0.1,1\n")
+    monkeypatch.chdir(folder.parent)
+    path = write(
+        "a.mp4,a.wav,1.mp4,her.png,cues.csv",
+        "a.mp4,a.wav,2.mp4,1,",
+        'a.mp4,a.wav,3.mp4,"1,2",',
+        header="video,audio,output,faces,cues",
+    )
+    options = [job.options for job in read_manifest(path).jobs]
+    assert [o.faces for o in options] == [str(folder / "her.png"), "1", "1,2"]
+    assert [o.cues for o in options] == [str(folder / "cues.csv"), None, None]
+    path = write(
+        "a.mp4,a.wav,1.mp4,0,", "a.mp4,a.wav,2.mp4,,gone.srt", header="video,audio,output,faces,cues"
+    )
+    faces, cues = problems_of(path)
+    assert "numbers from 1" in faces and "gone.srt" in cues
+
+
 def test_missing_pictures_and_weights_are_named(write):
     path = write(
         "a.mp4,a.wav,1.mp4,face.png,",

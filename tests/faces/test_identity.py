@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 
 from lipdub import weights
+from lipdub.engine import load_landmarker
 from lipdub.errors import WeightsFormatError
+from lipdub.faces.detect import FaceLandmarker
 from lipdub.faces.identity import DIMENSIONS, SFace, five_points
-from tests.support.faces import landmarks_in
+from lipdub.media.frames import read_frames, upright_image
+from lipdub.media.probe import probe_video
+from lipdub.people import SAME_PERSON
+from tests.support.faces import FOOTAGE, landmarks_in
+from tests.support.jobs import need_landmarker
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +57,24 @@ def test_an_embedding_follows_the_face_and_not_its_place(sface: SFace):
     assert one.shape == (DIMENSIONS,) and one.dtype == np.float32
     np.testing.assert_allclose(one, other, atol=2e-3)
     assert np.linalg.norm(one - sface(image, here + np.float32([60, 150]))) > 1
+
+
+def first_face(path: Path, landmarker: FaceLandmarker, embed: SFace) -> np.ndarray:
+    info = probe_video(path)
+    image = upright_image(next(iter(read_frames(info))), info)
+    vector = embed(image, max(landmarker(image), key=lambda face: face.box[3]).landmarks)
+    return vector / np.linalg.norm(vector)
+
+
+def test_people_are_known_again_in_other_clips(sface: SFace, monkeypatch: pytest.MonkeyPatch):
+    words = FOOTAGE / "training" / "words"
+    if not words.exists():
+        pytest.skip(f"{words} is not there: real footage is not part of the repository")
+    need_landmarker(monkeypatch)
+    folders = [words / name for name in ("c00", "c03", "c07", "c10")]
+    clips = [sorted(folder.glob("*.mp4"))[place] for folder in folders for place in (0, -1)]
+    with load_landmarker() as landmarker:
+        who = np.array([first_face(clip, landmarker, sface) for clip in clips])
+    alike = who @ who.T
+    same = np.arange(8) // 2 == (np.arange(8) // 2)[:, None]
+    assert alike[same].min() > SAME_PERSON > alike[~same].max()
