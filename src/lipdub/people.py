@@ -15,9 +15,10 @@ from lipdub.faces.sighting import JAW, KEPT, NOSE_BASE, Sightings
 from lipdub.faces.track import Track
 from lipdub.plan import DECIMALS, Person
 
-SAME_PERSON = 0.45
-"""Cosine from which two tracks are of one person. Measured (`benchmarks/people.py`) on tracks of one second
-and more: those of one person lie above 0.58, and of 30,857 pairs of different ones, 0.2 % above 0.45."""
+SAME_PERSON = 0.5
+"""Cosine from which two tracks are of one person. Measured (`benchmarks/people.py`): tracks of one person lie
+above 0.58, and of 10,000 pairs of different people, 2 above 0.5 and 20 above 0.45. Two numbers for one person
+are easily given together; one number for two people helps nobody."""
 LOST_SECONDS = 2.0
 """A face of which nothing is known is taken for the one that was in its place, in its shot, so long ago
 at most."""

@@ -78,3 +78,4 @@ def test_people_are_known_again_in_other_clips(sface: SFace, monkeypatch: pytest
     alike = who @ who.T
     same = np.arange(8) // 2 == (np.arange(8) // 2)[:, None]
     assert alike[same].min() > SAME_PERSON > alike[~same].max()
+    assert np.median(alike[~same]) < 0.3
