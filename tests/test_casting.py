@@ -65,6 +65,10 @@ def test_cues_say_what_faces_say():
     assert sounds(plan, 1) == dict.fromkeys(range(10, 20), DUB)
     assert sounds(plan, 2) == dict.fromkeys(range(15, 25), 1)
     assert plan.stems == (stem,) and "a note" in plan.notes
+    assert not any("not in the picture" in note for note in plan.notes)
+    late = [Cue(Fraction(3), Fraction(4), 2, None, line) for line in range(2, 20)]
+    notes = planned(sheet=CueSheet(Path("c.csv"), tuple(late))).notes
+    assert notes[0].startswith("c.csv: nothing changes for line 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 8 more")
     alone = planned("2", sheet=CueSheet(Path("c.csv"), cues))
     assert set(alone.edits["face"]) == {2}
     with pytest.raises(CueError, match="line 4: there is no face 9"):

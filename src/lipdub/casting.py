@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.choosing import candidates
-from lipdub.cues import CueSheet, cued
+from lipdub.cues import CueSheet, cued, unseen_note
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.identity import Embedding
 from lipdub.faces.track import Track
@@ -68,7 +68,8 @@ def make_cast(
     sheet.check(people.numbers.values(), info.until)
     seconds = [_seconds(track, info) for track in chosen]
     said = cued(sheet, chosen, people.numbers, seconds, speaking)
-    return Cast(people, chosen, said, sheet.stems, sheet.notes)
+    unseen = unseen_note(sheet, chosen, people.numbers, seconds)
+    return Cast(people, chosen, said, sheet.stems, sheet.notes + ((unseen,) if unseen else ()))
 
 
 def _seconds(track: Track, info: VideoInfo) -> npt.NDArray[np.float64]:

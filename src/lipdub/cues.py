@@ -19,6 +19,7 @@ LEFT = -2
 """What a face says that is left alone, beside `lipdub.plan.SILENCE`, `DUB` and the numbers of stems."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".srt", ".rttm")
 SHOWN_PROBLEMS = 20
+SHOWN_LINES = 10
 ROUNDING = 1e-6
 """Seconds by which the time of a frame, as a float, may be off."""
 MAX_SENTENCE = 600
@@ -125,6 +126,32 @@ def cued(
                 inside &= cue.face is not None or speaking[track.id] != LEFT
                 said[track.id][inside] = sound
     return said
+
+
+def unseen_note(
+    sheet: CueSheet,
+    tracks: Sequence[Track],
+    people: Mapping[int, int],
+    seconds: Sequence[npt.NDArray[np.float64]],
+) -> str | None:
+    """What is to be said of cues during which their face is not in the picture; None if there are none.
+
+    Args:
+        sheet, tracks, people, seconds: as for `cued`.
+    """
+    times: dict[int, list[npt.NDArray[np.float64]]] = {}
+    for track, own in zip(tracks, seconds, strict=True):
+        times.setdefault(people[track.id], []).append(own)
+    lines = [
+        str(cue.line)
+        for cue in sheet.cues
+        if cue.face is not None and not any(_inside(cue, own).any() for own in times.get(cue.face, []))
+    ]
+    if not lines:
+        return None
+    more = f" and {len(lines) - SHOWN_LINES} more" if len(lines) > SHOWN_LINES else ""
+    shown = ", ".join(lines[:SHOWN_LINES]) + more
+    return f"{sheet.path.name}: nothing changes for line {shown}, whose face is not in the picture then."
 
 
 def _inside(cue: Cue, times: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
