@@ -16,7 +16,7 @@ from lipdub.faces.track import Track
 from lipdub.plan import DECIMALS, Person
 
 SAME_PERSON = 0.5
-"""Cosine from which two tracks are of one person. Measured (`benchmarks/people.py`, 206 tracks of 57 people):
+"""Cosine from which two tracks are of one person. Measured (`benchmarks/people.py`, 198 tracks of 57 people):
 tracks of one person lie above 0.56; put together from 0.5, 0.2 % of the pairs of different people are merged,
 and from 0.45, 12 %, since one look-alike joins two crowds."""
 LOST_SECONDS = 2.0
