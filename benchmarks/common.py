@@ -32,7 +32,7 @@ class CopyReference:
 class Silence:
     """A dub without sound."""
 
-    def windows(self, times: Sequence[object]) -> npt.NDArray[np.float32]:
+    def windows(self, times: Sequence[object], sounds: Sequence[int]) -> npt.NDArray[np.float32]:
         return np.full((len(times), 80, 16), -4, np.float32)
 
 

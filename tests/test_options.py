@@ -14,6 +14,7 @@ from lipdub.options import (
     SAMPLERS,
     SyncOptions,
     choose,
+    face_numbers,
     option_from_text,
     parse_time,
 )
@@ -94,6 +95,29 @@ def test_cells_become_values(name, text, value):
 def test_bad_cells_are_refused(name, text):
     with pytest.raises(OptionError):
         option_from_text(name, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("1", (1,)),
+        ("1,3", (1, 3)),
+        (" 3 , 1,3", (3, 1)),
+        ("auto", None),
+        ("1.jpg", None),
+        ("1,", None),
+        ("٣", None),
+    ],
+)
+def test_numbers_of_faces(text, numbers):
+    assert face_numbers(text) == numbers
+    assert SyncOptions(faces=text).faces == text
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", "0", "1,0", "-1", "2,-3"])
+def test_faces_that_nobody_has(text):
+    with pytest.raises(OptionError, match="--faces takes"):
+        SyncOptions(faces=text)
 
 
 def test_choices_come_on_top_of_options_and_must_exist():

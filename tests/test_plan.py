@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lipdub.choosing import largest_in_each_shot
 from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.sighting import SIGHTING
@@ -22,7 +23,6 @@ from lipdub.planning import (
     FAR_SECONDS,
     HELD_SECONDS,
     MIN_SEEN_SECONDS,
-    largest_in_each_shot,
     make_plan,
     random_references,
 )
@@ -57,8 +57,8 @@ def test_the_largest_track_of_each_shot_is_changed():
     small, large = _track(0, MOVIE[:50], 100), _track(1, MOVIE[:50], 158, x=600)
     only = _track(2, MOVIE[50:], 60, shot=1)
     plan = _plan(small, large, only, shots=(0, 2000))
-    assert {edit.face for edit in plan if edit.pts < 2000} == {1}
-    assert {edit.face for edit in plan if edit.pts >= 2000} == {2}
+    assert {edit.face for edit in plan if edit.pts < 2000} == {2}
+    assert {edit.face for edit in plan if edit.pts >= 2000} == {3}
     assert [edit.pts for edit in plan] == MOVIE.tolist()
 
 
@@ -143,7 +143,7 @@ def test_reference_first_is_the_first_frame_of_each_track():
     early, late = _track(0, MOVIE[5:40]), _track(3, MOVIE[60:], x=300)
     plan = _plan(early, late, reference="first")
     assert [r.pts for r in plan.references] == [200, 2400]
-    assert {(e.face, e.reference) for e in plan} == {(0, 0), (3, 1)}
+    assert {(e.face, e.reference) for e in plan} == {(2, 0), (1, 1)}
     assert plan.references[1].box == pytest.approx((300, 50, 124, 158, 0))
 
 

@@ -57,9 +57,11 @@ class Clock:
 
     def __init__(self) -> None:
         self.times: list[Fraction] = []
+        self.sounds: list[int] = []
 
-    def windows(self, times: list[Fraction]) -> np.ndarray:
+    def windows(self, times: list[Fraction], sounds: list[int]) -> np.ndarray:
         self.times += times
+        self.sounds += sounds
         return np.array([np.full((80, 16), float(time)) for time in times], dtype=np.float32)
 
 

@@ -3,7 +3,8 @@
 from fractions import Fraction
 from pathlib import Path
 
-from lipdub.errors import InputError, OptionError, OutputError, PlanError
+from lipdub.cues import read_cues
+from lipdub.errors import CueError, InputError, MediaError, OptionError, OutputError, PlanError
 from lipdub.media.containers import FORMATS
 from lipdub.media.encoders import plain_name
 from lipdub.media.encoding import Encoding, choose_encoding
@@ -11,12 +12,14 @@ from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.probe_sound import probe_audio
 from lipdub.media.sound import MOST_CHANNELS, choose_sound
 from lipdub.media.soundtrack import Soundtrack
-from lipdub.options import REFERENCES, SyncOptions
+from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
 from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
+from lipdub.stems import probe_stems
 
 DEBUG_FORMATS = (".mp4", ".mov", ".mkv")
+SAID_BY_A_PLAN = ("start", "end", "reference", "faces", "cues", "keep_unspoken")
 LONGEST_LEAD = 60
 """Seconds for which a still picture may be shown before its dub begins."""
 
@@ -44,6 +47,8 @@ def check_job(
         raise OptionError(f"--audio-offset moves the whole dub after the end of {video}.")
     check_reference(options)
     check_debug_video(options, (video, audio, output, *files_of(options)))
+    check_faces(options)
+    check_cues(movie, options)
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
 
@@ -110,10 +115,46 @@ def check_debug_video(options: SyncOptions, others: tuple[Path, ...]) -> None:
     check_output(path, others, options.overwrite)
 
 
+def check_faces(options: SyncOptions) -> None:
+    """Make sure that a picture of whom to dub is there.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if pictured(options) and not Path(options.faces).is_file():
+        known = ", ".join(FACES)
+        raise OptionError(
+            f"--faces takes {known}, numbers such as 1,3, or a picture; there is no file {options.faces}."
+        )
+
+
+def check_cues(movie: VideoInfo, options: SyncOptions) -> None:
+    """Look at a cue sheet and the speech files that it names.
+
+    Raises:
+        CueError: something is wrong with its lines, or a file is no sound.
+    """
+    if options.cues is None:
+        return
+    sheet = read_cues(Path(options.cues), movie.rate)
+    lines = {cue.stem.path: cue.line for cue in reversed(sheet.cues) if cue.stem is not None}
+    for path, line in lines.items():
+        try:
+            probe_audio(Path(path))
+        except MediaError as exc:
+            raise CueError(f"{sheet.path}, line {line}: {exc}") from exc
+
+
+def pictured(options: SyncOptions) -> bool:
+    """Whether whom to dub is said by a picture."""
+    return options.faces not in FACES and face_numbers(options.faces) is None
+
+
 def files_of(options: SyncOptions) -> tuple[Path, ...]:
     """Files that options name, beside movie and dub."""
     reference = options.reference if options.reference not in REFERENCES else None
-    named = (reference, options.plan, options.speech, options.background)
+    face = options.faces if pictured(options) else None
+    named = (reference, face, options.plan, options.speech, options.background, options.cues)
     return tuple(Path(name) for name in named if name is not None)
 
 
@@ -128,10 +169,12 @@ def checked_plan(movie: VideoInfo, options: SyncOptions, plan: Plan | None = Non
         plan = load_plan(Path(options.plan))
     if plan is None:
         return None
-    if (options.start, options.end, options.reference) != (None, None, SyncOptions().reference):
-        raise OptionError("a plan says what changes: leave out --start, --end and --reference beside it.")
+    if any(getattr(options, name) != getattr(SyncOptions(), name) for name in SAID_BY_A_PLAN):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in SAID_BY_A_PLAN)
+        raise OptionError(f"a plan says what changes: leave out {names} beside it.")
     plan.check(movie, content_key(movie.path))
     for reference in plan.references:
         if reference.picture is not None and not Path(reference.picture).is_file():
             raise PlanError(f"the plan's reference picture {reference.picture} is not there; check its path.")
+    probe_stems(plan.stems)
     return plan

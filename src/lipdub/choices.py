@@ -53,17 +53,23 @@ TEXTS: dict[str, tuple[Any, str]] = {
         str | None,
         "Also write a movie that shows who is changed, and why others are not.",
     ),
+    "faces": (
+        str,
+        "Who says the dub: auto (whoever speaks), largest, all, numbers (1,3; see plan), or a picture.",
+    ),
+    "cues": (str | None, "Who says what, when: CSV (start, end, face, speech), SRT or RTTM."),
+    "keep_unspoken": (bool, "Leave lips alone where only the old voice speaks, instead of closing them."),
 }
 EVERY = tuple(TEXTS)
 NETWORK = (
     "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
+    "faces", "cues", "keep_unspoken",
 )  # fmt: skip
-PLANNING = ("reference", "seed", "start", "end", "overwrite", "debug_video")
-FOR_ALL_ROWS = tuple(
-    name
-    for name in TEXTS
-    if name not in {"start", "end", "plan", "speech", "background", "fresh", "debug_video"}
-)
+PLANNING = (
+    "reference", "seed", "start", "end", "overwrite", "faces", "cues", "keep_unspoken", "debug_video",
+)  # fmt: skip
+OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "debug_video"}
+FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
 
 
 def with_choices(*names: str) -> Callable[[Command], Command]:

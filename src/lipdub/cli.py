@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
-from lipdub.errors import LipdubError, ManifestError
+from lipdub.errors import CueError, LipdubError, ManifestError
 from lipdub.options import parse_time
 
 if TYPE_CHECKING:
@@ -70,19 +70,30 @@ def sync(
 def plan(
     video: Video,
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan to write (JSON).")],
+    sheet: Annotated[
+        Path | None, typer.Option(help="Draw everybody in the movie, by number, into this picture.")
+    ] = None,
     as_json: Json = False,
     **choices: Any,
 ) -> None:
     """Find the faces and write down what sync would change, to read, edit and give back."""
     with _reporting(as_json):
-        options = options_from(choices)
         from lipdub import deciding
+
+        options, sheet = deciding.sheet_of(options_from(choices), sheet)
         from lipdub.progress import terminal_progress
 
         with terminal_progress() as progress:
-            made = deciding.write_plan(video, output, options, progress)
-        result = {"output": str(output), "changed": len(made.edits), "notes": list(made.notes)}
-        _tell(result, f"{output}: {len(made.edits)} frames to change", made.notes, as_json)
+            made = deciding.write_plan(video, output, options, progress, sheet)
+        result = {
+            "output": str(output),
+            "sheet": str(sheet) if sheet else None,
+            "changed": len(made.edits),
+            "people": len(made.people),
+            "notes": list(made.notes),
+        }
+        drawn = f"; {sheet}: {len(made.people)} people" if sheet else ""
+        _tell(result, f"{output}: {len(made.edits)} frames to change{drawn}", made.notes, as_json)
 
 
 @app.command()
@@ -217,7 +228,7 @@ def _reporting(
     except LipdubError as exc:
         if as_json:
             typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        sentence = str(exc) if isinstance(exc, ManifestError) else _shown(str(exc))
+        sentence = str(exc) if isinstance(exc, CueError | ManifestError) else _shown(str(exc))
         typer.echo(f"lipdub: {sentence}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:

@@ -1,7 +1,7 @@
 """One frame, before and after, in seconds: to check faces and sound before an expensive render."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.checks import check_reference, checked_plan, files_of, soundtrack
+from lipdub.checks import check_cues, check_faces, check_reference, checked_plan, files_of, soundtrack
 from lipdub.deciding import decide
 from lipdub.engine import Engine, load_engine
 from lipdub.errors import MediaError, OptionError, OutputError
@@ -19,14 +19,15 @@ from lipdub.media.frames import read_frame_at, upright_image
 from lipdub.media.planes import as_planar, copy_frame, pts_of
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.soundtrack import lip_sound
-from lipdub.options import SyncOptions, choose
+from lipdub.options import SyncOptions, choose, face_numbers
 from lipdub.outputs import check_output, publish, workspace
 from lipdub.pipeline import Pathlike
 from lipdub.plan import Plan
 from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter, Shown, render
-from lipdub.speech import MelReader
+from lipdub.speech import Voices
+from lipdub.stems import hear_stems
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 LOOK_AROUND = Fraction(1, 2)
@@ -96,6 +97,8 @@ def preview(
     movie, track = probe_video(video), soundtrack(Path(audio), options)
     check_output(output, (movie.path, track.dub.path, *files_of(options)), options.overwrite)
     check_reference(options)
+    check_faces(options)
+    check_cues(movie, options)
     given = checked_plan(movie, options)
     frame = _frame_at(movie, at)
     pts = pts_of(frame)
@@ -106,10 +109,11 @@ def preview(
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         pcm, lips = lip_sound(track, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
+        stems = hear_stems(plan.stems, track.offset, Path(folder), end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
         shown = Shown(copy_frame(frame), pts)
-        after = next(render(plan, movie, MelReader(pcm), engine.inpainter, [shown])).frame
-        del pcm, lips
+        after = next(render(plan, movie, Voices([pcm, *stems]), engine.inpainter, [shown])).frame
+        del pcm, lips, stems
     _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
     changed = bool(plan.at(pts))
     notes = plan.notes if changed else ("no usable face in this frame: it stays as it is.",)
@@ -132,9 +136,9 @@ def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
 
 def _plan_around(movie: VideoInfo, now: Fraction, options: SyncOptions, progress: Progress) -> Plan:
     reach = LOOK_AROUND_REFERENCE if options.reference in {"first", "random"} else LOOK_AROUND
-    nearby = SyncOptions(
-        reference=options.reference, seed=options.seed, start=max(now - reach, Fraction(0)), end=now + reach
-    )
+    if options.cues is not None or face_numbers(options.faces) is not None:
+        return decide(movie, options, progress)  # numbers are those of the whole movie
+    nearby = replace(options, start=max(now - reach, Fraction(0)), end=now + reach)
     return decide(movie, nearby, progress, recorded=False)
 
 

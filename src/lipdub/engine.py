@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lipdub import weights
-from lipdub.errors import LipdubError
+from lipdub.errors import LipdubError, WeightsUnavailableError
 from lipdub.faces.detect import FaceLandmarker
+from lipdub.faces.identity import SFace
 from lipdub.options import SyncOptions
 from lipdub.progress import Progress, Step, silent
 from lipdub.render import Inpainter
@@ -15,6 +16,7 @@ from lipdub.render import Inpainter
 log = logging.getLogger(__name__)
 
 LANDMARKER = "face_landmarker"
+EMBEDDER = "sface"
 BATCH_SIZES = {"cpu": 4, "mps": 8, "cuda": 32}
 """Faces at once, by kind of device, where the user does not say."""
 
@@ -74,6 +76,18 @@ def load_landmarker(progress: Progress = silent) -> FaceLandmarker:
         WeightsError: it cannot be had.
     """
     return FaceLandmarker(fetch(LANDMARKER, progress))
+
+
+def load_embedder(progress: Progress = silent) -> SFace | None:
+    """SFace, fetched if need be; None where it cannot be had.
+
+    Raises:
+        WeightsError: what is there is damaged.
+    """
+    try:
+        return SFace(fetch(EMBEDDER, progress))
+    except WeightsUnavailableError:
+        return None
 
 
 def fetch(name: str, progress: Progress = silent) -> Path:

@@ -9,6 +9,7 @@ went wrong, where, and what to do, and carries the exit code of the command line
     │   ├── MediaError             2   a file is not the picture or sound it should be
     │   ├── OutputError            2   the output cannot be written where it was asked for
     │   ├── PlanError              2   a plan file is damaged or belongs to another movie
+    │   ├── CueError               2   a cue sheet has bad lines
     │   └── ManifestError          2   a batch manifest has bad lines
     ├── WeightsError               1   weights cannot be had or used
     │   ├── UnknownWeightsError    2   no such name in weights.toml, no such file
@@ -49,6 +50,10 @@ class OutputError(InputError):
 
 class PlanError(InputError):
     """A plan file is damaged or belongs to another movie."""
+
+
+class CueError(InputError):
+    """A cue sheet has bad lines, or names faces or files that are not there."""
 
 
 class ManifestError(InputError):

@@ -7,6 +7,7 @@ Not in the keys: the device and the batch size. So a run that was begun on one g
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from importlib.metadata import version
@@ -33,7 +34,7 @@ def segments_of(
     movie: VideoInfo,
     encoding: Encoding,
     plan: Plan,
-    pcm: npt.NDArray[np.int16],
+    sounds: Sequence[npt.NDArray[np.int16]],
     engine: Engine,
     options: SyncOptions,
     stop: Fraction | None,
@@ -45,7 +46,7 @@ def segments_of(
         movie: the movie.
         encoding: of the new picture.
         plan: what changes.
-        pcm: 16 kHz mono, of what drives the lips.
+        sounds: 16 kHz mono, of what drives the lips: the dub, and the stems of the plan.
         engine: the network.
         options: of the job.
         stop: seconds at which the picture ends early; None if it does not.
@@ -56,7 +57,7 @@ def segments_of(
     """
     return Segments(
         plan=plan,
-        pcm=pcm,
+        sounds=sounds,
         stop=stop,
         picture=_picture(movie, encoding, progress),
         mouths=_mouths(engine, options),

@@ -12,6 +12,7 @@ from lipdub.errors import OptionError
 SAMPLERS = ("ddim",)
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 REFERENCES = ("same", "first", "random")
+FACES = ("auto", "largest", "all")
 LENGTHS = ("video", "sound", "shortest")
 CODECS = ("auto", "h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1")
 HWACCELS = ("none", "auto", "nvenc")
@@ -25,10 +26,10 @@ KINDS: Mapping[str, type] = {
     "precision": str, "batch_size": int, "seed": int, "start": Fraction, "end": Fraction, "overwrite": bool,
     "keep_original_audio": bool, "plan": str, "language": str, "length": str, "audio_offset": Fraction,
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
-    "work_dir": str, "keep_work": bool, "debug_video": str,
+    "work_dir": str, "keep_work": bool, "faces": str, "cues": str, "keep_unspoken": bool, "debug_video": str,
 }  # fmt: skip
 OPTIONAL = frozenset(
-    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir",
+    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "cues",
      "debug_video"}
 )  # fmt: skip
 SIGNED = frozenset({"audio_offset"})
@@ -55,37 +56,42 @@ PRESETS = {
 class SyncOptions:
     """All choices of one dubbing job; immutable and valid from birth.
 
-    Attributes:
-        weights: a name of weights.toml or the path of a checkpoint.
-        preset: a row of `PRESETS`.
-        steps: DDIM steps, 1 to 1000; None takes the preset's.
-        sampler: ``ddim``.
-        reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
-            second away), or the path of a picture of the person.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
-        batch_size: faces the network works on at once, at least 1; None fits the device.
-        seed: of the noise image (7, as published) and of random references.
-        start, end: seconds as a player shows them; only frames from start up to end are changed.
-        overwrite: replace an output that exists.
-        keep_original_audio: keep the replaced sound as a second track.
-        plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
-        language: ISO 639-2 code written on the dub's track, for example ``fra``.
-        length: how long the output is: as the ``video``, as the ``sound`` (the picture goes on, or ends
-            early), or as the ``shortest`` of both.
-        audio_offset: seconds by which the dub is heard later than it lies in its file; may be negative.
-        speech: path of the dialogue alone, which then drives the lips instead of the dub.
-        background: path of music and effects, mixed under a dub that is dialogue only.
-        codec: family of the new picture: one of `CODECS`; ``auto`` is the source's.
-        quality: 0 (small) to 100 (best), the same scale for all encoders.
-        hwaccel: encode on the graphics card: ``none``, ``auto`` (where there is one) or ``nvenc``.
-        fresh: start over instead of going on from an earlier run that was stopped.
-        work_dir: folder for unfinished work; None is the output's own.
-        keep_work: leave the unfinished work where it is when the output is done.
-        debug_video: path of a movie to write beside the output, which shows what was decided, frame by frame.
+        Attributes:
+            weights: a name of weights.toml or the path of a checkpoint.
+            preset: a row of `PRESETS`.
+            steps: DDIM steps, 1 to 1000; None takes the preset's.
+            sampler: ``ddim``.
+            reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
+                second away), or the path of a picture of the person.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+            precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+            batch_size: faces the network works on at once, at least 1; None fits the device.
+            seed: of the noise image (7, as published) and of random references.
+            start, end: seconds as a player shows them; only frames from start up to end are changed.
+            overwrite: replace an output that exists.
+            keep_original_audio: keep the replaced sound as a second track.
+            plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
+            language: ISO 639-2 code written on the dub's track, for example ``fra``.
+            length: how long the output is: as the ``video``, as the ``sound`` (the picture goes on, or ends
+                early), or as the ``shortest`` of both.
+            audio_offset: seconds by which the dub is heard later than it lies in its file; may be negative.
+            speech: path of the dialogue alone, which then drives the lips instead of the dub.
+            background: path of music and effects, mixed under a dub that is dialogue only.
+            codec: family of the new picture: one of `CODECS`; ``auto`` is the source's.
+            quality: 0 (small) to 100 (best), the same scale for all encoders.
+            hwaccel: encode on the graphics card: ``none``, ``auto`` (where there is one) or ``nvenc``.
+            fresh: start over instead of going on from an earlier run that was stopped.
+            work_dir: folder for unfinished work; None is the output's own.
+            keep_work: leave the unfinished work where it is when the output is done.
+        "work_dir": str, "keep_work": bool, "faces": str, "cues": str, "keep_unspoken": bool, "debug_video": str,
+    }  # fmt: skip
+    OPTIONAL = frozenset(
+        {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "cues",
+         "debug_video"}
+    )  # fmt: skip
 
-    Raises:
-        OptionError: a value is not one of those.
+        Raises:
+            OptionError: a value is not one of those.
     """
 
     weights: str = DEFAULT_WEIGHTS
@@ -113,6 +119,9 @@ class SyncOptions:
     fresh: bool = False
     work_dir: str | None = None
     keep_work: bool = False
+    faces: str = "auto"
+    cues: str | None = None
+    keep_unspoken: bool = False
     debug_video: str | None = None
 
     def __post_init__(self) -> None:
@@ -125,6 +134,7 @@ class SyncOptions:
         _one_of("codec", self.codec, CODECS)
         _one_of("hwaccel", self.hwaccel, HWACCELS)
         _between("quality", self.quality, 0, 100)
+        face_numbers(self.faces)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise OptionError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {self.device!r}.")
         _between("steps", self.steps, 1, MAX_STEPS)
@@ -142,6 +152,23 @@ class SyncOptions:
     def sampling_steps(self) -> int:
         """DDIM steps: those asked for, else the preset's."""
         return self.steps if self.steps is not None else PRESETS[self.preset].steps
+
+
+def face_numbers(text: str) -> tuple[int, ...] | None:
+    """The numbers of people in ``1,3``; None if it is no list of numbers, but a word or a path.
+
+    Raises:
+        OptionError: there is nobody of such a number, or nothing at all in it.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not any(parts):
+        raise OptionError(f"--faces takes {', '.join(FACES)}, numbers such as 1,3, or a picture.")
+    if not all(re.fullmatch(r"-?\d{1,9}", part, re.ASCII) for part in parts):
+        return None
+    numbers = tuple(dict.fromkeys(int(part) for part in parts))
+    if min(numbers) < 1:
+        raise OptionError(f"--faces takes numbers from 1, as the sheet of faces shows them, not {text}.")
+    return numbers
 
 
 def parse_time(text: str, *, signed: bool = False) -> Fraction:

@@ -2,11 +2,15 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from lipdub.checks import check_job, encoding_for
 from lipdub.debugvideo import write_debug_video
@@ -31,8 +35,9 @@ from lipdub.planning import repeated
 from lipdub.progress import Progress, silent
 from lipdub.render import Inpainter
 from lipdub.sampling import NETWORK_RATE
-from lipdub.speech import MelReader, length_notes, output_length
+from lipdub.speech import Voices, length_notes, output_length
 from lipdub.speech.length import SAME_LENGTH
+from lipdub.stems import hear_stems
 from lipdub.workfolder import folder_for, note_finished, remove_left_over, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
@@ -118,7 +123,8 @@ def sync(
         engine = engine or load_engine(options, progress)
         sound = hear(track, work / "dub.pcm", progress)
         made = given or decide(movie, options, progress)
-        job = _Job(movie, track, sound, output, options, work, progress)
+        stems = hear_stems(made.stems, track.offset, work)
+        job = _Job(movie, track, sound, stems, output, options, work, progress)
         if movie.still:
             made = repeated(made, job.shown)
         picture, encoding = _render(job, made, engine)
@@ -142,6 +148,7 @@ class _Job:
     movie: VideoInfo
     track: Soundtrack
     sound: Hearing
+    stems: Sequence[npt.NDArray[np.int16]]
     output: Path
     options: SyncOptions
     work: Path
@@ -175,13 +182,12 @@ class _Job:
 
 def _render(job: _Job, plan: Plan, engine: Engine) -> tuple[Picture, Encoding]:
     encoding = encoding_for(job.movie, job.output, job.options)
+    sounds = [job.sound.pcm, *job.stems]
     painting = Painting(
         movie=job.movie,
         encoding=encoding,
-        segments=segments_of(
-            job.movie, encoding, plan, job.sound.pcm, engine, job.options, job.stop, job.progress
-        ),
-        mel=MelReader(job.sound.pcm),
+        segments=segments_of(job.movie, encoding, plan, sounds, engine, job.options, job.stop, job.progress),
+        mel=Voices(sounds),
         inpainter=engine.inpainter,
         still_length=job.stop if job.movie.still else None,
         until=job.until,

@@ -103,7 +103,7 @@ class Stem:
 
     Attributes:
         path: of the file.
-        start: seconds of the movie at which the file begins.
+        start: seconds of the dub's clock at which the file begins; the movie's, but for ``--audio-offset``.
     """
 
     path: str

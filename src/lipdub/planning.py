@@ -4,7 +4,6 @@ Whatever decides *what* to change happens here; it is a pure function of the ana
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -12,6 +11,8 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.casting import Cast, make_cast
+from lipdub.cues import LEFT
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.crop import from_crop
 from lipdub.faces.paste import MASK_CENTRE
@@ -38,8 +39,9 @@ def make_plan(
     reference: str = "same",
     picture: Reference | None = None,
     seed: int = 7,
+    cast: Cast | None = None,
 ) -> Plan:
-    """Decide what will change: in each shot, the face that fills most of it.
+    """Decide what will change: by default, in each shot, the face that fills most of it.
 
     Args:
         analysis: what the movie shows.
@@ -47,24 +49,61 @@ def make_plan(
         reference: ``same``, ``first`` or ``random``; ignored if `picture` is given.
         picture: the reference for all frames.
         seed: of the choice of random references.
+        cast: who says what.
     """
-    usable = [t for t in analysis.tracks if _large_enough(t) and _believable(t, analysis, info)]
-    tracks = largest_in_each_shot(usable)
+    cast = cast or make_cast(analysis, usable_tracks(analysis, info), info, "largest")
     references: list[Reference] = [picture] if picture else []
-    notes: list[str] = []
+    notes = list(cast.notes)
     rows: list[npt.NDArray[np.void]] = []
-    for track in tracks:
+    for track in cast.tracks:
         indices = _references(
             track, reference, bool(picture), references, info, Random(seed + track.id), notes
         )
-        rows.append(_edits(track, indices, analysis, info))
+        edits = _edits(track, indices, analysis, info)
+        edits["face"] = cast.people.numbers[track.id]
+        rows.append(_spoken(edits, track, cast.said.get(track.id)))
     edits = np.sort(np.concatenate(rows), order="pts") if rows else np.empty(0, EDIT)
     if not len(edits):
         notes.append(f"no usable face in what was looked at of {info.path.name}: it stays as it is.")
     size = info.geometry.width, info.geometry.height
     return Plan(
-        info.path.name, size, info.time_base, info.origin, tuple(references), edits, notes=tuple(notes)
+        info.path.name,
+        size,
+        info.time_base,
+        info.origin,
+        tuple(references),
+        edits,
+        stems=cast.stems,
+        people=cast.people.persons,
+        notes=tuple(notes),
     )
+
+
+def usable_tracks(analysis: Analysis, info: VideoInfo) -> list[Track]:
+    """The faces that are large enough, and seen for long enough, to be believed."""
+    return [t for t in analysis.tracks if _large_enough(t) and _believable(t, analysis, info)]
+
+
+def _spoken(
+    edits: npt.NDArray[np.void], track: Track, said: npt.NDArray[np.int32] | None
+) -> npt.NDArray[np.void]:
+    """The edits of a track with what it says, without those where it says nothing of the dub."""
+    if said is None:
+        return edits
+    edits["sound"] = said[np.searchsorted(track.pts, edits["pts"])]
+    spoken: npt.NDArray[np.void] = edits[edits["sound"] != LEFT]
+    return spoken
+
+
+def within(plan: Plan, start: Fraction | None, end: Fraction | None) -> Plan:
+    """The plan without what changes before `start` or from `end` on (seconds as a player shows them)."""
+    first, last = (
+        None if time is None else math.ceil((time + plan.origin) / plan.time_base) for time in (start, end)
+    )
+    pts = plan.edits["pts"]
+    low = 0 if first is None else int(np.searchsorted(pts, first))
+    high = len(pts) if last is None else int(np.searchsorted(pts, last))
+    return replace(plan, edits=plan.edits[low:high])
 
 
 def repeated(plan: Plan, shown: range) -> Plan:
@@ -77,15 +116,6 @@ def repeated(plan: Plan, shown: range) -> Plan:
     edits = np.repeat(plan.edits, len(shown))
     edits["pts"] = np.tile(np.array(shown), len(plan.edits))
     return replace(plan, edits=np.sort(edits, order="pts"))
-
-
-def largest_in_each_shot(tracks: Sequence[Track]) -> list[Track]:
-    """The tracks to change: in each shot the one of most weight, and those that never meet it in time."""
-    chosen: list[Track] = []
-    for track in sorted(tracks, key=lambda t: -t.weight):
-        if all(track.pts[-1] < other.pts[0] or track.pts[0] > other.pts[-1] for other in chosen):
-            chosen.append(track)
-    return sorted(chosen, key=lambda t: int(t.pts[0]))
 
 
 def _large_enough(track: Track) -> bool:

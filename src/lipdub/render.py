@@ -55,8 +55,11 @@ class Threaded(Protocol):
 class MelSource(Protocol):
     """Where mel windows come from."""
 
-    def windows(self, times: list[Fraction], /) -> npt.NDArray[np.float32]:
-        """The windows [n, 80, 16] of frames shown at these times (seconds)."""
+    def windows(self, times: list[Fraction], sounds: list[int], /) -> npt.NDArray[np.float32]:
+        """The windows [n, 80, 16] of frames shown at these times (seconds), each of the sound of a number.
+
+        Numbers are those of the plan: `lipdub.plan.SILENCE`, `DUB`, or a stem's.
+        """
         ...
 
 
@@ -193,7 +196,7 @@ def _inpaint(faces: list[_Face], mel: MelSource, inpainter: Inpainter) -> Iterat
         yield from inpainter(
             np.stack([face.image for face in batch]),
             np.stack([face.reference for face in batch]),
-            mel.windows([face.time for face in batch]),
+            mel.windows([face.time for face in batch], [face.edit.sound for face in batch]),
         )
 
 

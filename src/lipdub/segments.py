@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.plan import SAME, Plan
+from lipdub.plan import SAME, SILENCE, Plan
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.mel import let_go
 
@@ -36,7 +36,8 @@ class Segments:
 
     Attributes:
         plan: what changes.
-        pcm: 16 kHz mono that drives the lips, [n] int16, from the movie's time 0 on.
+        sounds: 16 kHz mono that drives the lips, [n] int16 each, from the movie's time 0 on: the dub, and the
+            plan's stems.
         stop: seconds at which the picture ends early; None if it does not.
         picture: what decides the pixels of every segment: movie and encoding, as JSON takes it.
         mouths: what decides those of a changed mouth besides plan and sound: weights and sampling.
@@ -44,7 +45,7 @@ class Segments:
     """
 
     plan: Plan
-    pcm: npt.NDArray[np.int16]
+    sounds: Sequence[npt.NDArray[np.int16]]
     stop: Fraction | None
     picture: Any
     mouths: Any
@@ -106,20 +107,22 @@ class Segments:
         own["face"] = 0  # a number of no meaning for the pixels
         own["reference"] = [order.get(int(i), SAME) for i in rows["reference"]]
         references = [self.plan.references[index] for index in used]
+        heard = sorted({int(i) for i in rows["sound"]} - {SILENCE})
+        own["sound"] = [heard.index(i) if i != SILENCE else SILENCE for i in rows["sound"].tolist()]
         return {
             "edits": hashlib.sha256(own.tobytes()).hexdigest(),
             "references": [
                 (r.box, r.pts, self.file_key(r.picture) if r.picture else None) for r in references
             ],
-            "heard": self._heard(segment),
+            "heard": [self._heard(segment, self.sounds[index]) for index in heard],
             "network": self.mouths,
         }
 
-    def _heard(self, segment: int) -> str:
+    def _heard(self, segment: int, pcm: npt.NDArray[np.int16]) -> str:
         low, high = segment * SEGMENT_SECONDS, (segment + 1) * SEGMENT_SECONDS
         start, end = (max(0, floor(t * NETWORK_RATE)) for t in (low - HEARD_BEFORE, high + HEARD_AFTER))
-        heard = hashlib.sha256(self.pcm[start:end].tobytes()).hexdigest()
-        let_go(self.pcm)
+        heard = hashlib.sha256(pcm[start:end].tobytes()).hexdigest()
+        let_go(pcm)
         return heard
 
 

@@ -37,6 +37,11 @@ def test_what_does_not_change_the_output_does_not_change_the_key(job, change):
         {"keep_original_audio": True},
         {"language": "fra"},
         {"weights": "other.safetensors"},
+        {"faces": "largest"},
+        {"faces": "1,2"},
+        {"faces": "her.jpg"},
+        {"cues": "cues.csv"},
+        {"keep_unspoken": True},
     ],
 )
 def test_what_changes_the_output_changes_the_key(job, change):
@@ -54,6 +59,22 @@ def test_the_key_knows_when_pictures_and_weights_change(folder, job):
     key = job_key(chosen)
     still(path, (64, 64), seed=1)
     assert job_key(chosen) != key
+
+
+def test_the_key_knows_when_cues_and_the_stems_they_name_change(folder, job):
+    cues, stem, face = folder / "cues.csv", folder / "her.wav", still(folder / "her.png")
+    cues.write_text("start,end,face,speech\n0,00:00:01:00,1,her.wav\n")
+    chosen = replace(job, options=SyncOptions(cues=str(cues), faces=str(face)))
+    keys = [job_key(chosen)]
+    stem.write_bytes(b"one")
+    keys.append(job_key(chosen))
+    stem.write_bytes(b"other")
+    keys.append(job_key(chosen))
+    cues.write_text("start,end,face\n0,1,1\n")
+    keys.append(job_key(chosen))
+    still(face, (64, 64), seed=1)
+    keys.append(job_key(chosen))
+    assert len(set(keys)) == len(keys)
 
 
 def test_line_and_links_are_not_in_the_key(folder, job):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lipdub.batch import read_manifest
-from lipdub.batch.table import MAX_BYTES
 from lipdub.errors import ManifestError
 from lipdub.options import SyncOptions
+from lipdub.table import MAX_BYTES
 from tests.support.media import click_file, still
 
 
@@ -136,7 +136,7 @@ def test_bad_columns_are_named_with_what_was_meant(write):
             "line 2: this is not text in UTF-8",
         ),
         ("video,audio,output\na,b,c\n".encode("utf-16"), "UTF-8"),
-        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "not a CSV file"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "is not text in UTF-8"),
         (b'video,audio,output\na.mp4,"a.wav,o.mp4\nb.mp4,b.wav,p.mp4\n', "line 2: this is not CSV"),
         (b"video,audio,output\n" + b"x" * 200_000 + b",a,b\n", "line 2: this is not CSV"),
         (b"x" * (MAX_BYTES + 1), "larger than 16 MB"),
@@ -207,6 +207,27 @@ def test_pictures_and_weights_beside_the_manifest(folder, write, monkeypatch):
     one, two = (job.options for job in read_manifest(path).jobs)
     assert (one.reference, one.weights) == (str(folder / "face.png"), str(folder / "my.safetensors"))
     assert (two.reference, two.weights) == ("first", "diff2lip")
+
+
+def test_whom_to_dub_and_cues_beside_the_manifest(folder, write, monkeypatch):
+    still(folder / "her.png")
+    (folder / "1").touch()  # a name that is a number stays a number
+    (folder / "cues.csv").write_text("start,end,face\n0,0.1,1\n")
+    monkeypatch.chdir(folder.parent)
+    path = write(
+        "a.mp4,a.wav,1.mp4,her.png,cues.csv",
+        "a.mp4,a.wav,2.mp4,1,",
+        'a.mp4,a.wav,3.mp4,"1,2",',
+        header="video,audio,output,faces,cues",
+    )
+    options = [job.options for job in read_manifest(path).jobs]
+    assert [o.faces for o in options] == [str(folder / "her.png"), "1", "1,2"]
+    assert [o.cues for o in options] == [str(folder / "cues.csv"), None, None]
+    path = write(
+        "a.mp4,a.wav,1.mp4,0,", "a.mp4,a.wav,2.mp4,,gone.srt", header="video,audio,output,faces,cues"
+    )
+    faces, cues = problems_of(path)
+    assert "numbers from 1" in faces and "gone.srt" in cues
 
 
 def test_missing_pictures_and_weights_are_named(write):

@@ -51,6 +51,8 @@ def same(one: Analysis, other: Analysis) -> bool:
     return (
         np.array_equal(one.pts, other.pts)
         and one.shots == other.shots
+        and {track: who.tobytes() for track, who in one.who.items()}
+        == {track: who.tobytes() for track, who in other.who.items()}
         and len(one.tracks) == len(other.tracks)
         and all(
             (a.id, a.shot) == (b.id, b.shot)
@@ -60,6 +62,17 @@ def same(one: Analysis, other: Analysis) -> bool:
             for a, b in zip(one.tracks, other.tracks, strict=True)
         )
     )
+
+
+class Counting:
+    """Stands in for SFace: a face is what its picture holds, and when it was asked for."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        return np.resize(landmarks[:64], 128) + image.mean()
 
 
 class StoppedError(Exception):
@@ -78,15 +91,27 @@ def stopped_at(count: int):
 def test_an_analysis_that_is_stopped_goes_on_and_ends_the_same(
     made: VideoInfo, tmp_path: Path, stops: list[int]
 ):
-    whole = analyse(made, BlobLandmarker())
+    whole = analyse(made, BlobLandmarker(), embedder=Counting())
     assert len(whole.tracks) >= 4
+    assert set(whole.who) == {track.id for track in whole.tracks}
     for stop in stops:
+        record = Looks(tmp_path / "record")
         with pytest.raises(StoppedError):
-            analyse(made, BlobLandmarker(), progress=stopped_at(stop), record=Looks(tmp_path / "record"))
+            analyse(made, BlobLandmarker(), None, None, stopped_at(stop), record, Counting())
     landmarker = BlobLandmarker()
-    assert same(analyse(made, landmarker, record=Looks(tmp_path / "record")), whole)
+    again = analyse(made, landmarker, record=Looks(tmp_path / "record"), embedder=Counting())
+    assert same(again, whole)
     known = max(stops) // PART * PART
     assert landmarker.calls <= 4 * (COUNT - known) + 20  # what was seen is not looked at again
+
+
+def test_faces_are_embedded_about_once_a_second(made: VideoInfo):
+    embedder = Counting()
+    analysis = analyse(made, BlobLandmarker(), embedder=embedder)
+    seconds = sum(float((track.pts[-1] - track.pts[0]) * made.time_base) for track in analysis.tracks)
+    assert len(analysis.tracks) <= embedder.calls <= len(analysis.tracks) + seconds
+    assert all(np.linalg.norm(who) == pytest.approx(1, abs=1e-6) for who in analysis.who.values())
+    assert not analyse(made, BlobLandmarker()).who
 
 
 def test_a_record_that_is_complete_needs_no_landmarker(made: VideoInfo, tmp_path: Path):

@@ -20,6 +20,7 @@ from lipdub.faces.crop import (
     from_crop,
 )
 from lipdub.faces.detect import Face
+from lipdub.faces.identity import MOUTH_CORNERS, NOSE_TIP
 from lipdub.faces.paste import Canvas
 from lipdub.media.colour_tags import Colour
 from lipdub.media.geometry import Geometry
@@ -40,6 +41,8 @@ def landmarks_in(box: Box, aperture: float = 0.05) -> Landmarks:
     for landmark, place in RIGID_POINTS.items():
         places[landmark] = place
     places[CHIN] = 0.5, 1.0
+    places[NOSE_TIP] = 0.5, 0.59
+    places[list(MOUTH_CORNERS)] = (0.36, 0.76), (0.64, 0.76)
     height = places[CHIN, 1] - places[FOREHEAD, 1]
     places[UPPER_LIP] = 0.5, 0.76 - aperture * height / 2
     places[LOWER_LIP] = 0.5, 0.76 + aperture * height / 2

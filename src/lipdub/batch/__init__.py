@@ -4,7 +4,7 @@ from lipdub.batch.job import Job, job_key
 from lipdub.batch.manifest import Manifest, read_manifest
 from lipdub.batch.results import Outcome, Results, load_results, results_path
 from lipdub.batch.runner import BatchResult, Report, RowEvent, SyncFunction, run_batch
-from lipdub.batch.table import Form
+from lipdub.table import Form
 
 __all__ = [
     "BatchResult",

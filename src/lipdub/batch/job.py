@@ -5,9 +5,12 @@ import json
 import os
 import unicodedata
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 
-from lipdub.options import REFERENCES, SyncOptions
+from lipdub.cues import read_cues
+from lipdub.errors import CueError
+from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
 from lipdub.weights import load_catalogue
 
 _NOT_IN_KEY = frozenset(
@@ -22,6 +25,8 @@ _NOT_IN_KEY = frozenset(
         "plan",
         "speech",
         "background",
+        "cues",
+        "faces",
         "fresh",
         "work_dir",
         "keep_work",
@@ -60,7 +65,9 @@ def job_key(job: Job) -> str:
         "output": os.path.realpath(job.output),
         "weights": _weights(job.options.weights),
         "reference": _reference(job.options.reference),
+        "faces": _faces(job.options.faces),
         "files": [_file(Path(name)) if name else None for name in _named_files(job.options)],
+        "stems": [_file(path) for path in _stems(job.options.cues)],
         "steps": job.options.sampling_steps,
         "options": {name: value for name, value in options.items() if name not in _NOT_IN_KEY},
     }
@@ -103,8 +110,23 @@ def _weights(name: str) -> list[str]:
 
 
 def _named_files(options: SyncOptions) -> tuple[str | None, ...]:
-    return options.plan, options.speech, options.background
+    return options.plan, options.speech, options.background, options.cues
 
 
 def _reference(choice: str) -> list[str]:
     return [choice] if choice in REFERENCES else _file(Path(choice))
+
+
+def _faces(choice: str) -> list[str]:
+    return [choice] if choice in FACES or face_numbers(choice) else _file(Path(choice))
+
+
+def _stems(cues: str | None) -> list[Path]:
+    """The speech files that a cue sheet names; none if it cannot be read, which is told where it is used."""
+    if cues is None:
+        return []
+    try:
+        sheet = read_cues(Path(cues), Fraction(25))  # whatever the rate, the files are the same
+    except CueError:
+        return []
+    return [Path(stem.path) for stem in sheet.stems]

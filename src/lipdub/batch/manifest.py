@@ -10,11 +10,11 @@ from typing import Any
 from lipdub import weights
 from lipdub.batch.job import Job, identity, job_key, stamp, weights_path
 from lipdub.batch.results import Results, load_results
-from lipdub.batch.table import Form, Row, Table, read_table
 from lipdub.checks import check_job
 from lipdub.errors import LipdubError, ManifestError, OptionError
-from lipdub.options import REFERENCES, SyncOptions, option_from_text
+from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers, option_from_text
 from lipdub.progress import Progress, Step, silent
+from lipdub.table import Form, Row, Table, read_table
 
 INPUTS = ("video", "audio")
 PATHS = (*INPUTS, "output")
@@ -163,9 +163,10 @@ def _read_options(
 
 def _from_folder(name: str, value: object, folder: Path) -> object:
     """The value of an option; if it may be a path: the file beside the manifest, if there is one."""
-    files: dict[str, Collection[Any]] = dict.fromkeys(("plan", "speech", "background"), ())
-    known = (files | {"weights": weights.load_catalogue(), "reference": REFERENCES}).get(name)
-    if known is None or value in known:
+    files: dict[str, Collection[Any]] = dict.fromkeys(("plan", "speech", "background", "cues"), ())
+    words = {"weights": weights.load_catalogue(), "reference": REFERENCES, "faces": FACES}
+    known = (files | words).get(name)
+    if known is None or value in known or (name == "faces" and face_numbers(str(value))):
         return value
     if "\0" in str(value):
         raise OptionError(f"--{name} holds a NUL, which no name can have.")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from lipdub.batch.job import Job, identity, stamp
-from lipdub.batch.table import Form, Row, read_table
 from lipdub.errors import ManifestError, OutputError
+from lipdub.table import Form, Row, read_table
 
 Status: TypeAlias = Literal["done", "failed"]
 DONE: Final = "done"

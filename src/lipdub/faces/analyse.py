@@ -1,8 +1,8 @@
 """Look at a movie once: shots, faces, tracks."""
 
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from lipdub.faces.detect import FaceLandmarker, scaled
 from lipdub.faces.finder import FaceFinder
+from lipdub.faces.gallery import INTERVAL_SECONDS, EmbeddingWatch, Gallery
+from lipdub.faces.identity import Embedder, Embedding
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
 from lipdub.faces.shots import CutDetector
 from lipdub.faces.sighting import sightings
@@ -31,11 +33,13 @@ class Analysis:
         pts: [N] int64, of all frames looked at, in presentation order.
         shots: pts of the first frame of each shot.
         tracks: faces, each through one shot, several at a time.
+        who: id of a track: the embedding of its person, of length 1, where one could be made.
     """
 
     pts: npt.NDArray[np.int64]
     shots: tuple[int, ...]
     tracks: tuple[Track, ...]
+    who: Mapping[int, Embedding] = field(default_factory=dict)
 
 
 def analyse(
@@ -46,6 +50,7 @@ def analyse(
     progress: Progress = silent,
     record: Looks | None = None,
     scorer: Scorer | None = None,
+    embedder: Embedder | None = None,
 ) -> Analysis:
     """Find shots and faces between two times (seconds as a player shows them).
 
@@ -56,11 +61,12 @@ def analyse(
         progress: told after every frame.
         record: what was seen by an earlier run, to go on from; what is seen now is added.
         scorer: what tells whether a face speaks; None to leave that open.
+        embedder: what tells people apart, if anything does.
 
     Raises:
         MediaError: nothing can be decoded.
     """
-    look = Looker(info, landmarker, _expected_frames(info, start, end), progress, scorer)
+    look = Looker(info, landmarker, _expected_frames(info, start, end), progress, scorer, embedder)
     mark = None
     for part in record.parts() if record else ():
         look.recall(part)
@@ -92,12 +98,16 @@ class Looker:
         total: int | None = None,
         progress: Progress = silent,
         scorer: Scorer | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self._info = info
         self._find, self._is_cut = FaceFinder(landmarker), CutDetector()
         max_gap = round(Fraction(BRIDGED_SECONDS) / info.time_base)
         self._tracker = Tracker(max_gap)
         self._watch = SpeakerWatch(scorer, max_gap) if scorer else None
+        often = round(Fraction(INTERVAL_SECONDS) / info.time_base)
+        self._embed = EmbeddingWatch(embedder, max_gap, often) if embedder else None
+        self._gallery = Gallery()
         self._pending: list[Look] = []
         self._times = array("q")
         self._shots: list[int] = []
@@ -114,6 +124,8 @@ class Looker:
         look = Look(now, cut, sightings([scaled(face, factor) for face in found]))
         if self._watch:
             self._watch.add(look, seconds, [face_picture(image, face.box) for face in found])
+        if self._embed:
+            look = look._replace(embedded=self._embed.look(image, found, look.faces, now, cut=cut))
         self._pending.append(look)
         self._progress(Step("analyse", len(self._times) + len(self._pending), self._total))
         return len(self._pending)
@@ -129,6 +141,8 @@ class Looker:
         """The looks since the last part, with who speaks in them and what is remembered after them."""
         if self._watch:
             self._watch.score()
+        if self._embed:
+            self._embed.forget()
         looks, self._pending = self._pending, []
         for look in looks:
             self._take(look)
@@ -141,10 +155,10 @@ class Looker:
         pts = np.array(self._times, dtype=np.int64)
         time_base = float(self._info.time_base)
         tracks = tuple(finish_track(track, pts, time_base) for track in self._tracker.finish())
-        return Analysis(pts, tuple(self._shots), tracks)
+        return Analysis(pts, tuple(self._shots), tracks, self._gallery.people())
 
     def _take(self, look: Look) -> None:
-        self._tracker.add(look.pts, look.faces, look.cut)
+        self._gallery.take(look.embedded, self._tracker.add(look.pts, look.faces, look.cut))
         self._times.append(look.pts)
         self._shots += [look.pts] if look.cut else []
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from lipdub.faces.detect import Face
 from lipdub.faces.finder import Memory
+from lipdub.faces.gallery import EMBEDDED, NOBODY, Embedded
 from lipdub.faces.shots import CutMemory
 from lipdub.faces.sighting import SIGHTING, Sightings
 from lipdub.media.marks import Mark
@@ -28,11 +29,12 @@ PART_FRAMES = 250
 
 
 class Look(NamedTuple):
-    """What was seen in one frame: its pts, whether it begins a shot, the faces in it."""
+    """What was seen in one frame: its pts, whether it begins a shot, the faces in it, who they are."""
 
     pts: int
     cut: bool
     faces: Sightings
+    embedded: Embedded = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
         "cut": np.array([look.cut for look in part.looks], np.bool_),
         "count": np.array([len(look.faces) for look in part.looks], np.int64),
         "faces": np.concatenate([look.faces for look in part.looks] or [np.empty(0, SIGHTING)]),
+        "embedded": np.concatenate([look.embedded for look in part.looks] or [NOBODY]),
+        "embedded_count": np.array([len(look.embedded) for look in part.looks], np.int64),
         "landmarks": np.array([f.landmarks for f in (*known, *lost)], np.float32).reshape(-1, 478, 2),
         "face_boxes": _boxes([f.box for f in (*known, *lost)]),
         "until": np.array([until for _, until in part.memory.lost], np.float64),
@@ -119,16 +123,16 @@ def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
-    ends = np.cumsum(arrays["count"])
-    seen = np.split(_sightings(arrays["faces"]), ends)[:-1]
+    seen = np.split(_of_kind(arrays["faces"], SIGHTING), np.cumsum(arrays["count"]))[:-1]
+    known = np.split(_of_kind(arrays["embedded"], EMBEDDED), np.cumsum(arrays["embedded_count"]))[:-1]
     looks = [
-        Look(int(pts), bool(cut), faces)
-        for pts, cut, faces in zip(arrays["pts"], arrays["cut"], seen, strict=True)
+        Look(int(pts), bool(cut), faces, embedded)
+        for pts, cut, faces, embedded in zip(arrays["pts"], arrays["cut"], seen, known, strict=True)
     ]
     faces = [Face(*both) for both in zip(arrays["landmarks"], arrays["face_boxes"], strict=True)]
     until = arrays["until"].tolist()
-    known = faces[: len(faces) - len(until)]
-    lost = list(zip(faces[len(known) :], until, strict=True))
+    there = faces[: len(faces) - len(until)]
+    lost = list(zip(faces[len(there) :], until, strict=True))
     cuts = CutMemory(
         arrays["cuts_last"],
         float(arrays["cuts_usual"]),
@@ -137,19 +141,25 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
         bool(arrays["cuts_flat"]),
     )
     mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
-    memory = Memory(known, lost, float(arrays["next_search"]), int(arrays["turn"]))
+    memory = Memory(there, lost, float(arrays["next_search"]), int(arrays["turn"]))
     return Part(looks, memory, cuts, mark)
+    there = faces[: len(faces) - len(until)]
+    lost = list(zip(faces[len(there) :], until, strict=True))
+    thumbnail = arrays["thumbnail"] if arrays["thumbnail"].size else None
+    mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
+    memory = Memory(there, lost, float(arrays["next_search"]))
+    return Part(looks, memory, (thumbnail, float(arrays["usual"])), mark)
 
 
-def _sightings(faces: npt.NDArray[np.generic]) -> Sightings:
-    """The same array.
+def _of_kind(rows: npt.NDArray[np.generic], kind: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """The same rows.
 
     Raises:
-        ValueError: another version of lipdub kept something else of a face.
+        ValueError: another version of lipdub kept something else.
     """
-    if faces.dtype != SIGHTING:
+    if rows.dtype != kind:
         raise ValueError("not what this version keeps of a face")
-    return np.asarray(faces, SIGHTING)
+    return np.asarray(rows, kind)
 
 
 def _boxes(boxes: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:

@@ -3,11 +3,12 @@
 from lipdub.speech.activity import speech_between, speech_seconds
 from lipdub.speech.length import length_notes, output_length
 from lipdub.speech.mel import log_mel
-from lipdub.speech.reader import MelReader
+from lipdub.speech.reader import MelReader, Voices
 from lipdub.speech.windows import mel_windows
 
 __all__ = [
     "MelReader",
+    "Voices",
     "length_notes",
     "log_mel",
     "mel_windows",

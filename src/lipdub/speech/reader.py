@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from lipdub.speech.mel import BLOCK, N_MELS, Floats, Pcm, mel_block
+from lipdub.speech.mel import BLOCK, N_MELS, SILENCE, Floats, Pcm, mel_block
 from lipdub.speech.windows import WINDOW, window_start
 
 KEPT_BLOCKS = 8  # 26 s of sound, more than a batch of consecutive frames spans
@@ -31,4 +31,23 @@ class MelReader:
             window[:, : here.shape[1]] = here
             if here.shape[1] < WINDOW:
                 window[:, here.shape[1] :] = self._block(index + 1)[:, : WINDOW - here.shape[1]]
+        return windows
+
+
+class Voices:
+    """Mel windows of several sounds, by their numbers: the dub is 0, stems follow, below 0 is silence.
+
+    Args:
+        sounds: 16 kHz mono of each, on the movie's clock (see `MelReader`).
+    """
+
+    def __init__(self, sounds: Sequence[Pcm]) -> None:
+        self._readers = [MelReader(pcm) for pcm in sounds]
+
+    def windows(self, times: Sequence[Fraction], sounds: Sequence[int]) -> Floats:
+        """Mel windows [n, 80, 16] of frames shown at `times`, each of the sound of that number (n each)."""
+        windows = np.full((len(times), N_MELS, WINDOW), SILENCE, np.float32)
+        for sound in {sound for sound in sounds if sound >= 0}:
+            rows = [row for row, number in enumerate(sounds) if number == sound]
+            windows[rows] = self._readers[sound].windows([times[row] for row in rows])
         return windows

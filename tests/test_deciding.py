@@ -1,0 +1,169 @@
+"""From a movie to a plan: whom to dub, the cue sheet, the sheet of faces."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from lipdub import deciding
+from lipdub.checks import check_cues, check_job, files_of
+from lipdub.deciding import decide, pictured_face, sheet_of, write_plan
+from lipdub.errors import CueError, MediaError, OptionError
+from lipdub.faces.identity import five_points
+from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.options import SyncOptions
+from lipdub.people import UNKNOWN
+from lipdub.plan import DUB, Plan, Stem
+from lipdub.planfile import load_plan
+from tests.support.faces import BlobLandmarker, blank_image, draw_face
+from tests.support.jobs import plan_by_hand
+from tests.support.media import click_file, movie
+
+SIZE, COUNT, CUT = (320, 180), 60, 30
+TALL, SHORT = (62, 80), (45, 58)
+
+
+def by_height(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Stands in for SFace: people are known by the size of their faces."""
+    left, right = five_points(landmarks)[:2]
+    return 10 * np.eye(128, dtype=np.float32)[int(np.linalg.norm(right - left) > 25)]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tall and a short face; after a cut, the tall one alone, elsewhere."""
+
+    def frames():
+        for n in range(COUNT):
+            image = blank_image(*SIZE)
+            if n >= CUT:
+                image[:, ::40] = image[90:] = 220
+                draw_face(image, (220, 60, *TALL))
+            else:
+                draw_face(image, (30, 40, *TALL))
+                draw_face(image, (200, 60, *SHORT))
+            yield av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")
+
+    made = tmp_path_factory.mktemp("cast") / "a.mkv"
+    return movie(made, codec="ffv1", pix_fmt="bgr0", size=SIZE, count=COUNT, frames=frames())
+
+
+@pytest.fixture
+def cast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Stand-ins for the landmarker and SFace."""
+    (tmp_path / "weights").touch()
+
+    def stand_in(embedder: object) -> None:
+        monkeypatch.setattr(deciding, "load_landmarker", lambda progress: nullcontext(BlobLandmarker()))
+        monkeypatch.setattr(deciding, "load_embedder", lambda progress: embedder)
+        monkeypatch.setattr(deciding, "fetch", lambda name: tmp_path / "weights")
+
+    stand_in(by_height)
+    return stand_in
+
+
+def faces_at(plan: Plan, info: VideoInfo) -> list[set[int]]:
+    """Who changes in each frame."""
+    frames = np.round(plan.edits["pts"] * float(info.time_base * info.rate)).astype(int)
+    return [set(plan.edits["face"][frames == n].tolist()) for n in range(COUNT)]
+
+
+@pytest.mark.usefixtures("cast")
+def test_numbers_are_those_of_the_whole_movie(path: Path):
+    info = probe_video(path)
+    assert faces_at(decide(info, SyncOptions(faces="all")), info) == [{1, 2}] * CUT + [{1}] * CUT
+    assert faces_at(decide(info, SyncOptions(faces="2")), info) == [{2}] * CUT + [set()] * CUT
+    late = SyncOptions(faces="1", start=Fraction(CUT + 5) / info.rate)
+    assert faces_at(decide(info, late), info) == [set()] * (CUT + 5) + [{1}] * (CUT - 5)
+    with pytest.raises(OptionError, match="no face 3; in what was looked at there is 1, 2"):
+        decide(info, SyncOptions(faces="3"))
+
+
+def test_without_sface_nobody_is_known_after_the_cut_and_it_is_told(path: Path, cast: Callable[..., None]):
+    info = probe_video(path)
+    assert UNKNOWN not in decide(info, SyncOptions(faces="all")).notes
+    cast(None)
+    plan = decide(info, SyncOptions(faces="all"))
+    assert len(plan.people) == 3
+    assert plan.notes == (UNKNOWN,)
+    with pytest.raises(OptionError, match="fetch-weights sface"):
+        decide(info, SyncOptions(faces="her.jpg"))
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_picture_says_whom_to_dub(path: Path, tmp_path: Path):
+    image = blank_image(100, 100)
+    draw_face(image, (20, 20, *SHORT))
+    cv2.imwrite(str(tmp_path / "her.png"), image[..., ::-1])
+    info = probe_video(path)
+    plan = decide(info, SyncOptions(faces=str(tmp_path / "her.png")))
+    assert faces_at(plan, info) == [{2}] * CUT + [set()] * CUT
+    cv2.imwrite(str(tmp_path / "nobody.png"), blank_image(100, 100))
+    with pytest.raises(MediaError, match="no face was found in the picture of whom to dub"):
+        pictured_face(str(tmp_path / "nobody.png"), BlobLandmarker(), by_height)
+
+
+@pytest.mark.usefixtures("cast")
+def test_cues_reach_the_plan_and_its_file(path: Path, tmp_path: Path):
+    stem = click_file(tmp_path / "her.wav", rate=16_000)
+    (tmp_path / "cues.csv").write_text("start,end,face,speech\n0,0.4,2,her.wav\n0.4,0.8,1,\n")
+    options = SyncOptions(cues=str(tmp_path / "cues.csv"))
+    made = write_plan(path, tmp_path / "plan.json", options)
+    plan = load_plan(tmp_path / "plan.json")
+    assert plan.stems == made.stems == (Stem(str(stem)),)
+    assert {(int(e.face), int(e.sound)) for e in plan} == {(2, 1), (1, DUB)}
+    assert options.cues in map(str, files_of(options))
+    (tmp_path / "cues.csv").write_text("start,end,face\n0,1,4\n")
+    with pytest.raises(CueError, match=r"cues.csv, line 2: there is no face 4; the movie has 1, 2"):
+        decide(probe_video(path), options)
+
+
+@pytest.mark.usefixtures("cast")
+def test_the_sheet_shows_everybody(path: Path, tmp_path: Path):
+    options, sheet = SyncOptions(), tmp_path / "faces.png"
+    write_plan(path, tmp_path / "plan.json", options, sheet=sheet)
+    picture = cv2.imread(str(sheet))
+    magenta = (np.abs(picture.astype(int) - (255, 0, 255)) < 40).all(axis=-1)
+    assert magenta[:, : picture.shape[1] // 2].any() and magenta[:, picture.shape[1] // 2 :].any()
+
+
+def test_a_picture_that_is_not_there_is_the_sheet_to_draw(tmp_path: Path):
+    named = str(tmp_path / "faces.PNG")
+    assert sheet_of(SyncOptions(faces=named), None) == (SyncOptions(), Path(named))
+    Path(named).touch()
+    for faces, given in ((named, None), (str(tmp_path / "gone.txt"), None), ("1,2", None), ("all", None)):
+        assert sheet_of(SyncOptions(faces=faces), given) == (SyncOptions(faces=faces), given)
+    gone = SyncOptions(faces=str(tmp_path / "gone.png"))
+    assert sheet_of(gone, Path("b.png")) == (gone, Path("b.png"))
+
+
+def test_the_cue_sheet_and_its_files_are_looked_at_first(path: Path, tmp_path: Path):
+    info, cues, dub = probe_video(path), tmp_path / "cues.csv", click_file(tmp_path / "dub.wav")
+    options = SyncOptions(cues=str(cues))
+    with pytest.raises(CueError, match="no file"):
+        check_cues(info, options)
+    (tmp_path / "words.txt").write_text("no sound")
+    cues.write_text("start,end,face,speech\n0,1,1,dub.wav\n1,2,1,words.txt\n2,3,1,words.txt\n")
+    with pytest.raises(CueError, match=r"cues.csv, line 3: .*words.txt"):
+        check_job(path, dub, tmp_path / "out.mp4", options)
+    cues.write_text("start,end,face\n00:00:00:99,1,1\n")
+    with pytest.raises(CueError, match=r"line 2: .*frames 0 to"):
+        check_job(path, dub, tmp_path / "out.mp4", options)
+    with pytest.raises(OptionError, match=r"no file .*gone.jpg"):
+        check_job(path, dub, tmp_path / "out.mp4", SyncOptions(faces=str(tmp_path / "gone.jpg")))
+
+
+@pytest.mark.parametrize("choice", [{"faces": "all"}, {"cues": "c.csv"}, {"keep_unspoken": True}])
+def test_a_plan_leaves_nothing_to_choose(path: Path, tmp_path: Path, choice: dict[str, object]):
+    plan = plan_by_hand(path)
+    (tmp_path / "c.csv").write_text("start,end,face\n0,1,1\n")
+    if "cues" in choice:
+        choice = {"cues": str(tmp_path / "c.csv")}
+    dub = click_file(tmp_path / "dub.wav")
+    with pytest.raises(OptionError, match="leave out --start, --end, --reference, --faces, --cues"):
+        check_job(path, dub, tmp_path / "out.mp4", SyncOptions(**choice), plan)
