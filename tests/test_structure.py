@@ -24,6 +24,8 @@ LAYERS = [
     {"checks", "engine"},
     {"render", "segments"},
     {"planning", "planfile"},
+    {"references"},
+    {"gating"},
     {"plan"},
     {"after"},
     {"faces"},

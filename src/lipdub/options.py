@@ -11,7 +11,7 @@ from lipdub.errors import OptionError
 
 SAMPLERS = ("ddim",)
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-REFERENCES = ("same", "first", "random")
+REFERENCES = ("same", "first", "random", "pose")
 LENGTHS = ("video", "sound", "shortest")
 CODECS = ("auto", "h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1")
 HWACCELS = ("none", "auto", "nvenc")
@@ -60,7 +60,8 @@ class SyncOptions:
         steps: DDIM steps, 1 to 1000; None takes the preset's.
         sampler: ``ddim``.
         reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
-            second away), or the path of a picture of the person.
+            second away), ``pose`` (a frame with the head held alike and the mouth at rest), or the path of a
+            picture of the person.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         batch_size: faces the network works on at once, at least 1; None fits the device.

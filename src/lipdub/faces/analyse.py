@@ -9,7 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.detect import FaceFinder, FaceLandmarker, scaled
+from lipdub.faces.detect import FaceFinder, FaceLandmarker
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
 from lipdub.faces.shots import CutDetector
 from lipdub.faces.sighting import sightings
@@ -98,7 +98,7 @@ class Looker:
         cut, now = self._is_cut(image), pts_of(frame)
         factor = self._info.geometry.upright_size[1] / image.shape[0]
         found = self._find(image, float(self._info.seconds(now)), cut)
-        look = Look(now, cut, sightings([scaled(face, factor) for face in found]))
+        look = Look(now, cut, sightings(found, image, factor))
         self._take(look)
         return look
 

@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from lipdub.faces.crop import Landmarks, turn
 
-# Landmark: its place on a head that looks straight ahead; x to the right, y down, z away from the viewer, in units
-# of their spread in x and y. Fitted to the landmarks of 1,551 frames of 97 clips of real footage (scaled orthographic
-# views of one rigid head, which leave 2.8 % of the spread unexplained), made symmetric.
+# Landmark: its place on a head that looks straight ahead; x to the right, y down, z away from the viewer, in
+# units of their spread in x and y. Fitted to the landmarks of 1,551 frames of 97 clips of real footage, as
+# scaled orthographic views of one rigid head, which leave 2.8 % of the spread unexplained; made symmetric.
 HEAD = {
     33: (-0.856, 0.076, 0.053), 133: (-0.333, 0.100, -0.109), 362: (0.333, 0.100, -0.109),
     263: (0.856, 0.076, 0.053), 168: (0.000, 0.010, -0.420), 6: (0.000, 0.164, -0.522),

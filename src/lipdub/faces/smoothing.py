@@ -20,8 +20,8 @@ TIGHT_SECONDS, WIDE_SECONDS = 0.08, 0.15
 MOVEMENT = 2.0
 """The two are half and half where they differ by this many times the noise of the series.
 
-`benchmarks/steadiness.py` compares this with single filters and other pairs: beside one line of sigma 0.06, the
-published tools' five frames, noise shakes half as much and a nod of 2 Hz loses a third less.
+`benchmarks/steadiness.py` compares this with single filters and other pairs: beside one line of sigma 0.06,
+the published tools' five frames, noise shakes half as much and a nod of 2 Hz loses a third less.
 """
 
 
@@ -93,7 +93,7 @@ def _kernel(away: npt.NDArray[np.float64], degree: int) -> npt.NDArray[np.float6
     for _ in range(2 * degree):
         powers.append(powers[-1] * away)
     s0, s1, s2, *more = (p.sum(axis=1)[:, None] for p in powers)
-    kernel = weight / s0
+    kernel = np.asarray(weight / s0)
     line = s0 * s2 - s1 * s1
     fits = line > SINGULAR
     kernel = np.where(fits, (s2 * powers[0] - s1 * powers[1]) / np.where(fits, line, 1), kernel)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lipdub.faces.crop import Box
 from lipdub.faces.detect import SAME_FACE_IOU, overlap
+from lipdub.faces.mouths import covered
 from lipdub.faces.sighting import SIGHTING, Sightings
 from lipdub.faces.smoothing import steady
 
@@ -131,6 +132,7 @@ def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: floa
     pts = frame_pts[low : high + 1]
     found = np.array(track.pts)
     faces = bridged(track.sightings, found, pts)
+    faces["covered"] = covered(faces["skin"])
     smooth_faces(faces, (pts * time_base).astype(np.float64))
     return Track(track.id, track.shot, pts, faces, np.isin(pts, found))
 
