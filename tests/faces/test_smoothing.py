@@ -131,8 +131,9 @@ def test_steadying_takes_the_shortest_of_series(count: int):
 
 @pytest.mark.slow
 def test_two_hours_take_seconds():
-    """180,000 frames of 53 numbers. Measured: 5 s; a loop over frames took 22 s for one line."""
+    """180,000 frames of 53 numbers. Measured: 5 s, and 24 s on a machine busy with twenty other jobs; a
+    loop over frames took 22 s for one line."""
     values = np.random.default_rng(0).standard_normal((180_000, 53))
     began = time.monotonic()
     steady(values, np.arange(180_000) / 25)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60

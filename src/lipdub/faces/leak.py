@@ -12,8 +12,8 @@ MOVING = 0.005
 def leak(old: npt.ArrayLike, new: npt.ArrayLike) -> float:
     """Correlation of the old lips' aperture with the new ones', frame by frame, at lag 0.
 
-    1: the mouth is the old one still; 0: it knows nothing of it. New lips that do not move at all betray
-    nothing. Dubs that happen to say the same at the same time correlate too, so means over clips are compared.
+    1: the mouth is the old one still; 0: it knows nothing of it. New lips that do not move betray nothing. A
+    dub that happens to say the same at the same time correlates too, so means over clips are compared.
 
     Args:
         old, new: [n], apertures (see `lipdub.faces.crop.lip_aperture`); frames where one is NaN are left out.

@@ -21,7 +21,7 @@ MOVEMENT = 2.0
 """The two are half and half where they differ by this many times the noise of the series.
 
 `benchmarks/steadiness.py` compares this with single filters and other pairs: beside one line of sigma 0.06,
-the published tools' five frames, noise shakes half as much and a nod of 2 Hz loses a third less.
+the published tools' five frames, noise shakes less than half as much and a nod of 2 Hz loses a third less.
 """
 
 
