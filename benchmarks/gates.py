@@ -180,8 +180,7 @@ def main():
         "colour of the face is mostly not told from it.\n\n"
         + table(("trouble", "frames", "lost", "closed"), troubles)
         + f"\n\n*Real clips*, first {SECONDS} s, all tracks, as they are: frames in which a face is seen but left alone, and "
-        "why. None of these clips shows a covered mouth.\n\n"
-        + table(("clip", "frames of faces", "left alone", "stretches", "because"), [*rows, total]),
+        "why.\n\n" + table(("clip", "frames of faces", "left alone", "stretches", "because"), [*rows, total]),
     )
 
 

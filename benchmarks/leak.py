@@ -51,7 +51,7 @@ def measure(path, landmarker):
         new = apertures(render(plan, info, Silence(), CopyReference(), frames()), plan, info, landmarker)
         keys = sorted(old.keys() & new.keys())
         rows = np.array([(old[k], new[k]) for k in keys]).reshape(-1, 2)
-        yield kind, leak(*rows.T), len(plan.references), len(rows)
+        yield kind, *leak(*rows.T), len(plan.references), len(rows)
 
 
 def main():
@@ -60,15 +60,20 @@ def main():
         for name in CLIPS:
             values = {kind: rest for kind, *rest in measure(FOOTAGE / name, landmarker)}
             rows.append(
-                [name.split("/")[-1], values["same"][2], *(f"{values[k][0]:+.2f}" for k in REFERENCES)]
+                [
+                    name.split("/")[-1],
+                    values["same"][3],
+                    *(f"{values[k][0]:+.2f} / {values[k][1]:+.2f}" for k in REFERENCES),
+                ]
             )
-            print(*rows[-1], {k: v[1] for k, v in values.items()}, flush=True)
-    means = [np.nanmean([abs(float(row[2 + i])) for row in rows]) for i in range(len(REFERENCES))]
-    rows.append(["mean of the sizes", "", *(f"{mean:.2f}" for mean in means)])
+            print(*rows[-1], {k: v[2] for k, v in values.items()}, flush=True)
+    sizes = np.abs([[[float(v) for v in cell.split(" / ")] for cell in row[2:]] for row in rows])
+    rows.append(["mean of the sizes", "", *(f"{a:.2f} / {b:.2f}" for a, b in np.nanmean(sizes, axis=0))])
     put(
         "leak",
         "## Old lips that show through\n\n"
-        f"Correlation of the lips' aperture before and after, frame by frame, in the first {SECONDS} s of real clips; "
+        "Correlation of the lips' aperture before and after, frame by frame, and how much of the old movement comes "
+        f"back (the slope of new over old), in the first {SECONDS} s of real clips; "
         "the network is a stand-in that returns the lower half of its reference. `same` must be 1 but for what "
         "scaling to 128 pixels costs; the others are what landmarks of a mouth that another frame lent still tell of "
         "the old one. Which `--reference` is the best default is to be decided by the same number once trained "
