@@ -91,8 +91,8 @@ GATES = (
     # Of pasted microphones and papers 91 to 97 % cover more, of hands two thirds, of hands in the face's own
     # colour one third; of 3,432 real faces none for longer than a moment (`benchmarks/gates.py`).
     Gate(_column("covered", np.asarray), 0.6, 0.4, "mouth covered", BRIEF_SECONDS),
-    # None of those faces was less sharp; of a blur of 3 pixels, in a face of 128, 89 % are, of 2 pixels 45 %, of
-    # motion by 30 pixels only 53 %.
+    # None of those faces was less sharp; of a blur of 3 pixels, in a face of 128, 89 % are, of 2 pixels 45 %,
+    # of motion by 30 pixels only 53 %.
     Gate(_column("sharpness", lambda s: 1 - s), 0.9, 0.88, "too blurred", BRIEF_SECONDS),
     # The mouth is five pixels wide then: what the network paints cannot be told from what is there.
     Gate(lambda track, info: -track.boxes[:, 3], -16, -18, "smaller than 16 pixels"),
