@@ -9,10 +9,10 @@ import pytest
 
 from lipdub.casting import Cast, make_cast
 from lipdub.cueformats import Cue
-from lipdub.cues import LEFT, CueSheet
+from lipdub.cues import CueSheet
 from lipdub.errors import CueError, OptionError
 from lipdub.faces.analyse import Analysis
-from lipdub.plan import DUB, SILENCE, Plan, Stem
+from lipdub.plan import DUB, SILENCE, UNTOUCHED, Plan, Stem
 from lipdub.planning import make_plan, within
 from tests.support.faces import movie_info
 from tests.test_people import STEP, person, track_of
@@ -76,7 +76,7 @@ def test_cues_say_what_faces_say():
 
 
 def test_what_speakers_say_is_planned():
-    said = np.repeat([DUB, SILENCE, LEFT], [20, 20, 10]).astype(np.int32)
+    said = np.repeat([DUB, SILENCE, UNTOUCHED], [20, 20, 10]).astype(np.int32)
     plan = planned(speaking={5: said})
     assert sounds(plan, 2) == dict.fromkeys(range(20), DUB) | dict.fromkeys(range(20, 40), SILENCE)
     assert set(sounds(plan, 1).values()) == {DUB}

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lipdub.cueformats import Cue
-from lipdub.cues import LEFT, SHOWN_PROBLEMS, CueSheet, cued, read_cues
+from lipdub.cues import SHOWN_PROBLEMS, CueSheet, cued, read_cues
 from lipdub.errors import CueError
 from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
-from lipdub.plan import DUB, Stem
+from lipdub.plan import DUB, UNTOUCHED, Stem
 
 HEADER = "start,end,face,speech,speech_start"
 SRT = """1
@@ -224,8 +224,8 @@ def test_a_face_says_what_its_cues_say_and_is_left_alone_between():
     tracks = [track_of(10, range(0, 50), 80), track_of(11, range(0, 50), 90)]
     seconds = [track.pts / 10 for track in tracks]
     said = cued(CueSheet(Path("c.csv"), cues), tracks, {10: 1, 11: 2}, seconds)
-    assert said[10].tolist() == [LEFT] * 10 + [DUB] * 10 + [LEFT] * 10 + [1] * 10 + [LEFT] * 10
-    assert said[11].tolist() == [LEFT] * 20 + [DUB] * 10 + [LEFT] * 20
+    assert said[10].tolist() == [UNTOUCHED] * 10 + [DUB] * 10 + [UNTOUCHED] * 10 + [1] * 10 + [UNTOUCHED] * 10
+    assert said[11].tolist() == [UNTOUCHED] * 20 + [DUB] * 10 + [UNTOUCHED] * 20
 
 
 def test_a_cue_without_a_face_is_for_whoever_speaks_or_for_the_largest():
@@ -234,9 +234,9 @@ def test_a_cue_without_a_face_is_for_whoever_speaks_or_for_the_largest():
     sheet, people = CueSheet(Path("c.srt"), cues), {10: 1, 11: 2}
     seconds = [track.pts / 10 for track in tracks]
     said = cued(sheet, tracks, people, seconds)
-    assert said[10].tolist() == [DUB] * 5 + [LEFT] * 5 + [1] * 10 + [LEFT] * 10
-    assert said[11].tolist() == [DUB] * 15 + [LEFT] * 10
-    speaking = {10: np.full(30, DUB, np.int32), 11: np.full(25, LEFT, np.int32)}
+    assert said[10].tolist() == [DUB] * 5 + [UNTOUCHED] * 5 + [1] * 10 + [UNTOUCHED] * 10
+    assert said[11].tolist() == [DUB] * 15 + [UNTOUCHED] * 10
+    speaking = {10: np.full(30, DUB, np.int32), 11: np.full(25, UNTOUCHED, np.int32)}
     said = cued(sheet, tracks, people, seconds, speaking)
-    assert said[10].tolist() == [DUB] * 10 + [1] * 10 + [LEFT] * 10
-    assert (said[11] == LEFT).all()
+    assert said[10].tolist() == [DUB] * 10 + [1] * 10 + [UNTOUCHED] * 10
+    assert (said[11] == UNTOUCHED).all()

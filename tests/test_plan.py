@@ -16,16 +16,11 @@ from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
+from lipdub.gating import FADE_SECONDS, MIN_SEEN_SECONDS
 from lipdub.plan import BOX, EDIT, SAME, SILENCE, Left, Person, Plan, Reference, Stem
 from lipdub.planfile import load_plan, save_plan
-from lipdub.planning import (
-    FADE_SECONDS,
-    FAR_SECONDS,
-    HELD_SECONDS,
-    MIN_SEEN_SECONDS,
-    make_plan,
-    random_references,
-)
+from lipdub.planning import make_plan
+from lipdub.references import FAR_SECONDS, HELD_SECONDS, random_references
 from tests.support.faces import movie_info
 
 INFO = movie_info(1280, 720)
@@ -42,7 +37,7 @@ def _track(
     x: float = 100,
     seen: np.ndarray | None = None,
 ) -> Track:
-    faces = np.zeros(len(pts), SIGHTING)
+    faces = np.full(len(pts), np.nan, SIGHTING)
     faces["box"] = x, 50.0, height * 124 / 158, height, 0
     faces["points"], faces["aperture"] = 0.75, 0.1
     seen = np.ones(len(pts), bool) if seen is None else seen
@@ -88,11 +83,12 @@ def test_opacity_fades_where_a_face_comes_and_goes_within_a_shot():
 
 def test_opacity_fades_where_the_mouth_leaves_the_picture():
     track = _track(0, MOVIE)
-    track.faces["box"][:, 0] = 700 + 10.0 * np.arange(100)  # the mouth is outside from frame 52 on
+    track.faces["box"][:, 0] = 700 + 10.0 * np.arange(
+        100
+    )  # a third of the lower half is outside from frame 50 on
     plan = _plan(track)
-    mouths = plan.edits["x"] + plan.edits["width"] / 2
-    assert (mouths < 1280).all()
-    assert len(plan.edits) == 52
+    assert len(plan.edits) == 50
+    assert plan.left == (Left(0, 2000, 3960, "leaves the picture"),)
     assert plan.edits["opacity"][0] == 1
     assert np.diff(plan.edits["opacity"][-3:]).max() < 0
 

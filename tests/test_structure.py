@@ -28,6 +28,8 @@ LAYERS = [
     {"casting"},
     {"cues", "turns"},
     {"cueformats", "people", "choosing"},
+    {"references"},
+    {"gating"},
     {"plan"},
     {"after"},
     {"faces"},

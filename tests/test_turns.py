@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
-from lipdub.plan import DUB, SILENCE
-from lipdub.turns import LEFT, NOBODY, Seen, claims, cut_out, inside, seen, spans, turns_in_shot, who_says
+from lipdub.plan import DUB, SILENCE, UNTOUCHED
+from lipdub.turns import NOBODY, Seen, claims, cut_out, inside, seen, spans, turns_in_shot, who_says
 from tests.support.faces import movie_info
 
 RATE = 25
@@ -79,12 +79,12 @@ def test_a_voice_that_is_not_on_screen_touches_nobody():
     (words,) = who_says([face((1, 3))], original, dub)
     assert close(said(words, DUB), (1, 3.2), within=0.25)
     (listener,) = who_says([face()], speech((1, 9)), dub)
-    assert set(listener) == {LEFT}
+    assert set(listener) == {UNTOUCHED}
 
 
 def test_of_two_who_seem_to_speak_one_does_unless_both_are_sure():
     a, b = who_says([face((1, 5), high=1.2), face((1, 5), high=0.8)], dub=speech((1, 5)))
-    assert close(said(a, DUB), (1, 5)) and set(b) == {LEFT}
+    assert close(said(a, DUB), (1, 5)) and set(b) == {UNTOUCHED}
     a, b = who_says([face((1, 5), high=4), face((1, 5), high=3)], dub=speech((1, 5)))
     assert close(said(a, DUB), (1, 5)) and close(said(b, DUB), (1, 5))
 
@@ -113,10 +113,10 @@ def test_where_nothing_is_known_the_largest_face_says_the_dub():
     for one in faces:
         one.score[:] = np.nan
     small, large, alone = who_says(faces, dub=speech((2, 4), (10.4, 12)))
-    assert set(small) == {LEFT}
+    assert set(small) == {UNTOUCHED}
     assert said(large, DUB) == [(2, 4)] and not said(large, SILENCE)
     assert said(alone, DUB, start=10) == [(10.4, 12)]
-    assert [set(words) for words in who_says(faces)] == [{LEFT}, {DUB}, {DUB}]
+    assert [set(words) for words in who_says(faces)] == [{UNTOUCHED}, {DUB}, {DUB}]
 
 
 def test_no_faces_and_no_dub_are_no_error():
@@ -127,7 +127,7 @@ def test_no_faces_and_no_dub_are_no_error():
 
 def test_few_frames_between_edits_are_not_left_alone():
     (words,) = who_says([face((1, 3), (3.6, 6))], dub=speech((1, 3), (3.6, 5)), keep_unspoken=True)
-    assert not [hole for hole in said(words, LEFT) if hole[1] - hole[0] < 0.25]
+    assert not [hole for hole in said(words, UNTOUCHED) if hole[1] - hole[0] < 0.25]
 
 
 def track_of(seconds: np.ndarray, aperture: np.ndarray, speaking: float, box: float = 100) -> Track:
@@ -163,7 +163,7 @@ def test_whatever_the_numbers(faces: list[Seen], original: np.ndarray | None, du
     found = who_says(faces, original, dub, keep_unspoken=keep)
     assert [len(words) for words in found] == [len(one.seconds) for one in faces]
     for words, one in zip(found, faces, strict=True):
-        assert set(words) <= {DUB, SILENCE, LEFT} - ({SILENCE} if keep else set())
+        assert set(words) <= {DUB, SILENCE, UNTOUCHED} - ({SILENCE} if keep else set())
         for first, last in spans((words == DUB) & ~inside(one.seconds, dub), one.seconds).tolist():
             assert last - first < 0.4 + 2 / RATE
     again = who_says(faces, original, dub, keep_unspoken=keep)

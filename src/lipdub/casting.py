@@ -24,7 +24,7 @@ class Cast:
         people: everybody in the movie.
         tracks: whose lips may change.
         said: id of a track: what it says in each frame, [n] int32: `lipdub.plan.DUB`, `SILENCE`, the number
-            of a stem, or `lipdub.cues.LEFT`; tracks that are not in it say the dub.
+            of a stem, or `UNTOUCHED`; tracks that are not in it say the dub.
         stems: the sounds that `said` refers to.
         notes: what a user should know, a sentence each.
     """

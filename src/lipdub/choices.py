@@ -21,7 +21,8 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "sampler": (str, "How the diffusion is solved; there is one way, ddim."),
     "reference": (
         str,
-        "What the person looks like: same (each frame itself), first, random, or a picture.",
+        "What the person looks like: same (each frame itself), first, random, pose (a frame with the mouth "
+        "at rest and the head held alike), or a picture.",
     ),
     "device": (str, "auto, cpu, cuda, cuda:N or mps."),
     "precision": (str, "auto, fp32, bf16 or fp16."),

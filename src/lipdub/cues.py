@@ -12,11 +12,9 @@ import numpy.typing as npt
 from lipdub.cueformats import COLUMNS, Cue, Found, Problem, parse_csv, parse_rttm, parse_srt
 from lipdub.errors import CueError
 from lipdub.faces.track import Track
-from lipdub.plan import DUB, Stem
+from lipdub.plan import DUB, UNTOUCHED, Stem
 from lipdub.table import Kind, decoded, read_bytes, read_table
 
-LEFT = -2
-"""What a face says that is left alone, beside `lipdub.plan.SILENCE`, `DUB` and the numbers of stems."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".srt", ".rttm")
 SHOWN_PROBLEMS = 20
 SHOWN_LINES = 10
@@ -108,14 +106,14 @@ def cued(
         tracks: faces.
         people: id of a track: number of its person.
         seconds: of each track, when its frames are shown, [n].
-        speaking: id of a track: what it would say without a cue sheet, [n]; `LEFT` where it does not speak.
+        speaking: id of a track: what it would say without a cue sheet, [n]; `UNTOUCHED` where it is silent.
 
     Returns:
-        Id of a track: its sounds [n] int32: `DUB`, the number of a stem of `sheet.stems`, or `LEFT`.
+        Id of a track: its sounds [n] int32: `DUB`, the number of a stem of `sheet.stems`, or `UNTOUCHED`.
     """
     numbers = {stem: number for number, stem in enumerate(sheet.stems, 1)}
     numbers = {stem: number for number, stem in enumerate(sheet.stems, 1)}
-    said = {track.id: np.full(len(track.pts), LEFT, np.int32) for track in tracks}
+    said = {track.id: np.full(len(track.pts), UNTOUCHED, np.int32) for track in tracks}
     speaking = _largest(tracks) if speaking is None else speaking
     # A cue that says whose it is comes on top of one that does not.
     for cue in sorted(sheet.cues, key=lambda cue: cue.face is not None):
@@ -123,7 +121,7 @@ def cued(
         for track, times in zip(tracks, seconds, strict=True):
             if cue.face is None or people.get(track.id) == cue.face:
                 inside = _inside(cue, times)
-                inside &= cue.face is not None or speaking[track.id] != LEFT
+                inside &= cue.face is not None or speaking[track.id] != UNTOUCHED
                 said[track.id][inside] = sound
     return said
 
@@ -159,7 +157,7 @@ def _inside(cue: Cue, times: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def _largest(tracks: Sequence[Track]) -> dict[int, npt.NDArray[np.int32]]:
-    """`DUB` where a face is the largest in the picture, `LEFT` elsewhere."""
+    """`DUB` where a face is the largest in the picture, `UNTOUCHED` elsewhere."""
     largest: dict[int, tuple[float, int]] = {}
     for track in tracks:
         for pts, height in zip(track.pts.tolist(), track.boxes[:, 3].tolist(), strict=True):
@@ -167,7 +165,7 @@ def _largest(tracks: Sequence[Track]) -> dict[int, npt.NDArray[np.int32]]:
     sounds = {}
     for track in tracks:
         first = [largest[pts][1] == -track.id for pts in track.pts.tolist()]
-        sounds[track.id] = np.where(first, DUB, LEFT).astype(np.int32)
+        sounds[track.id] = np.where(first, DUB, UNTOUCHED).astype(np.int32)
     return sounds
 
 

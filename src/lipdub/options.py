@@ -11,7 +11,7 @@ from lipdub.errors import OptionError
 
 SAMPLERS = ("ddim",)
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-REFERENCES = ("same", "first", "random")
+REFERENCES = ("same", "first", "random", "pose")
 FACES = ("auto", "largest", "all")
 LENGTHS = ("video", "sound", "shortest")
 CODECS = ("auto", "h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1")
@@ -56,39 +56,34 @@ PRESETS = {
 class SyncOptions:
     """All choices of one dubbing job; immutable and valid from birth.
 
-        Attributes:
-            weights: a name of weights.toml or the path of a checkpoint.
-            preset: a row of `PRESETS`.
-            steps: DDIM steps, 1 to 1000; None takes the preset's.
-            sampler: ``ddim``.
-            reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
-                second away), or the path of a picture of the person.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-            precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
-            batch_size: faces the network works on at once, at least 1; None fits the device.
-            seed: of the noise image (7, as published) and of random references.
-            start, end: seconds as a player shows them; only frames from start up to end are changed.
-            overwrite: replace an output that exists.
-            keep_original_audio: keep the replaced sound as a second track.
-            plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
-            language: ISO 639-2 code written on the dub's track, for example ``fra``.
-            length: how long the output is: as the ``video``, as the ``sound`` (the picture goes on, or ends
-                early), or as the ``shortest`` of both.
-            audio_offset: seconds by which the dub is heard later than it lies in its file; may be negative.
-            speech: path of the dialogue alone, which then drives the lips instead of the dub.
-            background: path of music and effects, mixed under a dub that is dialogue only.
-            codec: family of the new picture: one of `CODECS`; ``auto`` is the source's.
-            quality: 0 (small) to 100 (best), the same scale for all encoders.
-            hwaccel: encode on the graphics card: ``none``, ``auto`` (where there is one) or ``nvenc``.
-            fresh: start over instead of going on from an earlier run that was stopped.
-            work_dir: folder for unfinished work; None is the output's own.
-            keep_work: leave the unfinished work where it is when the output is done.
-        "work_dir": str, "keep_work": bool, "faces": str, "cues": str, "keep_unspoken": bool, "debug_video": str,
-    }  # fmt: skip
-    OPTIONAL = frozenset(
-        {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "cues",
-         "debug_video"}
-    )  # fmt: skip
+    Attributes:
+        weights: a name of weights.toml or the path of a checkpoint.
+        preset: a row of `PRESETS`.
+        steps: DDIM steps, 1 to 1000; None takes the preset's.
+        sampler: ``ddim``.
+        reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
+            second away), ``pose`` (a frame with the head held alike and the mouth at rest), or the path of a
+            picture of the person.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
+        batch_size: faces the network works on at once, at least 1; None fits the device.
+        seed: of the noise image (7, as published) and of random references.
+        start, end: seconds as a player shows them; only frames from start up to end are changed.
+        overwrite: replace an output that exists.
+        keep_original_audio: keep the replaced sound as a second track.
+        plan: path of a plan (see `lipdub.save_plan`) to carry out, instead of deciding what to change.
+        language: ISO 639-2 code written on the dub's track, for example ``fra``.
+        length: how long the output is: as the ``video``, as the ``sound`` (the picture goes on, or ends
+            early), or as the ``shortest`` of both.
+        audio_offset: seconds by which the dub is heard later than it lies in its file; may be negative.
+        speech: path of the dialogue alone, which then drives the lips instead of the dub.
+        background: path of music and effects, mixed under a dub that is dialogue only.
+        codec: family of the new picture: one of `CODECS`; ``auto`` is the source's.
+        quality: 0 (small) to 100 (best), the same scale for all encoders.
+        hwaccel: encode on the graphics card: ``none``, ``auto`` (where there is one) or ``nvenc``.
+        fresh: start over instead of going on from an earlier run that was stopped.
+        work_dir: folder for unfinished work; None is the output's own.
+        keep_work: leave the unfinished work where it is when the output is done.
 
         Raises:
             OptionError: a value is not one of those.

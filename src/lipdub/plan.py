@@ -18,8 +18,8 @@ from lipdub.media.probe import VideoInfo
 
 SAME = -1
 """Reference index of a frame that is its own reference."""
-SILENCE, DUB = -1, 0
-"""What a face says, beside the plan's stems, which count from 1."""
+UNTOUCHED, SILENCE, DUB = -2, -1, 0
+"""What a face says, beside the plan's stems, which count from 1; no edit says the first."""
 DECIMALS = 4
 """Boxes and opacities are rounded when a plan is made, so that they are the same in memory and in a file."""
 

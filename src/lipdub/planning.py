@@ -1,6 +1,6 @@
-"""Decide what will change: which face in which frame, with which reference, how much.
+"""Decide what will change: which face in which frame, saying what, with which reference, how much.
 
-Whatever decides *what* to change happens here; it is a pure function of the analysis.
+Whatever decides *what* to change happens here; it is a pure function of the analysis and of what is said.
 """
 
 import math
@@ -12,25 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.casting import Cast, make_cast
-from lipdub.cues import LEFT
 from lipdub.faces.analyse import Analysis
-from lipdub.faces.crop import from_crop
-from lipdub.faces.paste import MASK_CENTRE
 from lipdub.faces.sighting import JAW
 from lipdub.faces.track import Track
+from lipdub.gating import FADE_SECONDS, Gated, gate
 from lipdub.media.probe import VideoInfo
-from lipdub.plan import DECIMALS, EDIT, SAME, Plan, Reference, edits_at
+from lipdub.plan import DECIMALS, EDIT, SAME, UNTOUCHED, Left, Plan, Reference, edits_at
+from lipdub.references import FAR_SECONDS, Frames, choose_references, nearest_reference
 
-FAR_SECONDS = 1
-"""A random reference is at least this far away, so that it does not show the same word."""
-HELD_SECONDS = 4
-"""A random reference is kept this long, since every change of it can be seen."""
-FADE_SECONDS = 0.12
-"""Within a shot, an edit comes and goes over this time."""
-MIN_FACE_PIXELS = 16
-MIN_SEEN_SECONDS = 0.2
-"""A face seen for less, in a shot that goes on without it, is taken for lettering or the like: no false face
-in 11 clips of real footage lasted longer than four frames."""
+Sounds = npt.NDArray[np.int32]
+"""[n], what a face says in each frame of its track (see `lipdub.plan.Edit`); `UNTOUCHED` where it is left."""
+
+SAYS_NOTHING = "says nothing of the dub"
+NOT_CHOSEN = "not among those to dub"
 
 
 def make_plan(
@@ -40,59 +34,58 @@ def make_plan(
     picture: Reference | None = None,
     seed: int = 7,
     cast: Cast | None = None,
+    talk: npt.ArrayLike = (),
 ) -> Plan:
     """Decide what will change: by default, in each shot, the face that fills most of it.
 
     Args:
         analysis: what the movie shows.
         info: the movie.
-        reference: ``same``, ``first`` or ``random``; ignored if `picture` is given.
+        reference: ``same``, ``first``, ``random`` or ``pose``; ignored if `picture` is given.
         picture: the reference for all frames.
         seed: of the choice of random references.
         cast: who says what.
+        talk: [m, 2], seconds of the movie from which to which the dub speaks; empty if that is not known.
     """
     cast = cast or make_cast(analysis, usable_tracks(analysis, info), info, "largest")
+    chosen = {track.id for track in cast.tracks}
     references: list[Reference] = [picture] if picture else []
-    notes = list(cast.notes)
+    notes, left = list(cast.notes), list[Left]()
     rows: list[npt.NDArray[np.void]] = []
-    for track in cast.tracks:
-        indices = _references(
-            track, reference, bool(picture), references, info, Random(seed + track.id), notes
-        )
-        edits = _edits(track, indices, analysis, info)
-        edits["face"] = cast.people.numbers[track.id]
-        rows.append(_spoken(edits, track, cast.said.get(track.id)))
-    edits = np.sort(np.concatenate(rows), order="pts") if rows else np.empty(0, EDIT)
+    for track in analysis.tracks:
+        face = cast.people.numbers.get(track.id, 0)
+        sounds = _sounds(track, cast, info) if track.id in chosen else None
+        gated = _gated(track, sounds, analysis, info)
+        left += [replace(row, face=face) for row in gated.left]
+        if sounds is None or not gated.opacity.any():
+            continue
+        indices = np.zeros(len(track.pts), np.int32)
+        if picture is None:
+            random = Random(seed + track.id)
+            frames = choose_references(track, reference, gated.opacity == 1, info, random, talk)
+            indices = _indices(track, frames, gated.opacity > 0, references)
+            notes += _near_note(track, frames, info) if reference == "random" else []
+        rows.append(_edits(track, face, indices, sounds, gated.opacity))
+    edits = np.sort(np.concatenate(rows), order="pts", kind="stable") if rows else np.empty(0, EDIT)
     if not len(edits):
-        notes.append(f"no usable face in what was looked at of {info.path.name}: it stays as it is.")
-    size = info.geometry.width, info.geometry.height
+        notes.append(_nothing(analysis, cast, info))
     return Plan(
-        info.path.name,
-        size,
-        info.time_base,
-        info.origin,
-        tuple(references),
-        edits,
+        movie=info.path.name,
+        size=(info.geometry.width, info.geometry.height),
+        time_base=info.time_base,
+        origin=info.origin,
+        references=tuple(references),
+        edits=edits,
         stems=cast.stems,
         people=cast.people.persons,
+        left=tuple(sorted(left, key=lambda row: (row.first, row.face))),
         notes=tuple(notes),
     )
 
 
 def usable_tracks(analysis: Analysis, info: VideoInfo) -> list[Track]:
-    """The faces that are large enough, and seen for long enough, to be believed."""
-    return [t for t in analysis.tracks if _large_enough(t) and _believable(t, analysis, info)]
-
-
-def _spoken(
-    edits: npt.NDArray[np.void], track: Track, said: npt.NDArray[np.int32] | None
-) -> npt.NDArray[np.void]:
-    """The edits of a track with what it says, without those where it says nothing of the dub."""
-    if said is None:
-        return edits
-    edits["sound"] = said[np.searchsorted(track.pts, edits["pts"])]
-    spoken: npt.NDArray[np.void] = edits[edits["sound"] != LEFT]
-    return spoken
+    """The faces that can be changed in some of their frames at least."""
+    return [t for t in analysis.tracks if gate(t, _shot_pts(t, analysis), info).opacity.any()]
 
 
 def within(plan: Plan, start: Fraction | None, end: Fraction | None) -> Plan:
@@ -118,31 +111,52 @@ def repeated(plan: Plan, shown: range) -> Plan:
     return replace(plan, edits=np.sort(edits, order="pts"))
 
 
-def _large_enough(track: Track) -> bool:
-    return float(np.median(track.boxes[:, 3])) >= MIN_FACE_PIXELS
+def _sounds(track: Track, cast: Cast, info: VideoInfo) -> Sounds:
+    """What a face says, with room for a fade before its first word and after its last."""
+    said = cast.said.get(track.id)
+    if said is None:
+        return np.zeros(len(track.pts), np.int32)
+    spoken = np.flatnonzero(said != UNTOUCHED)
+    if not len(spoken):
+        return said
+    seconds = np.asarray(track.pts * float(info.time_base), np.float64)
+    after = np.searchsorted(spoken, np.arange(len(said)))
+    before, next_ = spoken[np.maximum(after - 1, 0)], spoken[np.minimum(after, len(spoken) - 1)]
+    nearest = np.where(np.abs(seconds - seconds[before]) <= np.abs(seconds[next_] - seconds), before, next_)
+    return np.where(np.abs(seconds - seconds[nearest]) <= FADE_SECONDS, said[nearest], said)
 
 
-def _believable(track: Track, analysis: Analysis, info: VideoInfo) -> bool:
-    """Whether a face was seen for long enough, or in all of its shot."""
-    first, last = track.pts[track.seen][[0, -1]]
-    lasting = float((last - first) * info.time_base) >= MIN_SEEN_SECONDS and track.seen.mean() >= 0.5
-    return bool(lasting) or len(track.pts) == len(_shot_pts(track, analysis))
+def _gated(track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo) -> Gated:
+    shot = _shot_pts(track, analysis)
+    if sounds is None:
+        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN)
+    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING)
 
 
 def _edits(
-    track: Track, references: npt.NDArray[np.int32], analysis: Analysis, info: VideoInfo
+    track: Track,
+    face: int,
+    references: npt.NDArray[np.int32],
+    sounds: Sounds,
+    opacity: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.void]:
-    mouth = np.array([from_crop(np.array([MASK_CENTRE]), box)[0] for box in track.boxes]).reshape(-1, 2)
-    inside = ((mouth >= 0) & (mouth < info.geometry.upright_size)).all(axis=1)
-    pts = track.pts[inside]
+    open_ = opacity > 0
     return edits_at(
-        pts,
-        track.boxes[inside],
-        face=track.id,
-        reference=references[inside],
-        opacity=_opacity(pts, _shot_pts(track, analysis), float(info.time_base)),
-        jaw=track.faces["points"][inside, : len(JAW)],
+        track.pts[open_],
+        track.boxes[open_],
+        face=face,
+        reference=references[open_],
+        sound=sounds[open_],
+        opacity=opacity[open_],
+        jaw=track.faces["points"][open_, : len(JAW)],
     )
+
+
+def _nothing(analysis: Analysis, cast: Cast, info: VideoInfo) -> str:
+    """Why nothing changes."""
+    if cast.people.persons:
+        return f"nobody who is seen in {info.path.name} says anything of the dub: it stays as it is."
+    return f"no usable face in what was looked at of {info.path.name}: it stays as it is."
 
 
 def _shot_pts(track: Track, analysis: Analysis) -> npt.NDArray[np.int64]:
@@ -153,77 +167,23 @@ def _shot_pts(track: Track, analysis: Analysis) -> npt.NDArray[np.int64]:
     return analysis.pts[low:high]
 
 
-def _opacity(
-    pts: npt.NDArray[np.int64], shot: npt.NDArray[np.int64], time_base: float
-) -> npt.NDArray[np.float64]:
-    """1, but for a short fade where the mouth comes or goes within a shot."""
-    absent = np.setdiff1d(shot, pts)
-    if not len(absent):
-        return np.ones(len(pts))
-    after = np.searchsorted(absent, pts)
-    nearest = np.minimum(
-        np.abs(pts - absent[np.maximum(after - 1, 0)]),
-        np.abs(absent[np.minimum(after, len(absent) - 1)] - pts),
-    )
-    return np.minimum(np.asarray(nearest * time_base / FADE_SECONDS, dtype=np.float64), 1)
-
-
-def _references(
-    track: Track,
-    kind: str,
-    picture: bool,
-    references: list[Reference],
-    info: VideoInfo,
-    random: Random,
-    notes: list[str],
+def _indices(
+    track: Track, chosen: Frames, used: npt.NDArray[np.bool_], references: list[Reference]
 ) -> npt.NDArray[np.int32]:
-    """For each frame of the track, the index of its reference; new ones are appended to `references`."""
-    if picture:
-        return np.zeros(len(track.pts), np.int32)
-    if kind == "same":
-        return np.full(len(track.pts), SAME, np.int32)
-    if kind == "first":
-        references.append(_reference(track, 0))
-        return np.full(len(track.pts), len(references) - 1, np.int32)
-    chosen = random_references(track.pts, info.time_base, random)
-    nearest = int(np.abs(track.pts - track.pts[chosen]).min())
-    if nearest * info.time_base < FAR_SECONDS:
-        at = float(info.seconds(int(track.pts[0])))
-        notes.append(
-            f"the face at {at:.2f} s is seen for less than two seconds: its reference is nearer than one."
-        )
-    indices = {frame: len(references) + i for i, frame in enumerate(dict.fromkeys(chosen.tolist()))}
-    references += [_reference(track, frame) for frame in indices]
-    return np.array([indices[frame] for frame in chosen.tolist()], np.int32)
+    """The number of each frame's reference in the plan, to which those that are used are added."""
+    indices = {SAME: SAME}
+    for frame in dict.fromkeys(chosen[used].tolist()):
+        if frame != SAME:
+            indices[frame] = len(references)
+            references.append(_reference(track, frame))
+    return np.array([indices.get(frame, SAME) for frame in chosen.tolist()], np.int32)
 
 
-def random_references(
-    pts: npt.NDArray[np.int64], time_base: Fraction, random: Random
-) -> npt.NDArray[np.int64]:
-    """For each frame of a track, the index of another frame at least a second away, chosen at random.
-
-    A choice is kept for `HELD_SECONDS` or until a frame comes too near to it. In a track too short for that,
-    the frame farthest away is taken.
-    """
-    far, held = math.ceil(FAR_SECONDS / time_base), math.ceil(HELD_SECONDS / time_base)
-    chosen = np.empty(len(pts), np.int64)
-    current, since = -1, 0
-    for i, now in enumerate(pts.tolist()):
-        if current < 0 or now - since >= held or abs(int(pts[current]) - now) < far:
-            current, since = _pick_far(pts, now, far, held, random), now
-        chosen[i] = current
-    return chosen
-
-
-def _pick_far(pts: npt.NDArray[np.int64], now: int, far: int, held: int, random: Random) -> int:
-    """A frame that is far enough away, and stays so for as long as it is held if possible."""
-    before = int(np.searchsorted(pts, now - far, side="right"))
-    lasting = int(np.searchsorted(pts, now + far + held))
-    count = before + len(pts) - lasting
-    if not count:
-        return int(np.argmax(np.abs(pts - now)))
-    pick = random.randrange(count)
-    return pick if pick < before else pick - before + lasting
+def _near_note(track: Track, chosen: Frames, info: VideoInfo) -> list[str]:
+    if nearest_reference(track, chosen, info.time_base) >= FAR_SECONDS:
+        return []
+    at = float(info.seconds(int(track.pts[0])))
+    return [f"the face at {at:.2f} s is seen for less than two seconds: its reference is nearer than one."]
 
 
 def _reference(track: Track, frame: int) -> Reference:

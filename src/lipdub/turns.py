@@ -11,15 +11,13 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import smooth
 from lipdub.faces.lips import lip_scores
+from lipdub.faces.smoothing import smooth
 from lipdub.faces.track import Track
 from lipdub.media.probe import VideoInfo
-from lipdub.plan import DUB, SILENCE
+from lipdub.plan import DUB, SILENCE, UNTOUCHED
 from lipdub.speech.spans import hysteresis, runs
 
-LEFT = -2
-"""What a face says that is not touched; beside `SILENCE`, `DUB` and the numbers of stems."""
 NOBODY = -1
 """Who has a turn while somebody speaks who is not on screen."""
 
@@ -114,14 +112,14 @@ def who_says(
         keep_unspoken: leave alone where only the old speaker speaks, instead of closing the lips.
 
     Returns:
-        For each face [n] of `DUB`, `SILENCE` or `LEFT`.
+        For each face [n] of `DUB`, `SILENCE` or `UNTOUCHED`.
     """
-    said = [np.full(len(face.seconds), LEFT, np.int32) for face in faces]
+    said = [np.full(len(face.seconds), UNTOUCHED, np.int32) for face in faces]
     speech = None if dub is None else without_holes(dub, HOLE_SECONDS)
     for here in _by_shot(faces):
         turns = turns_in_shot(faces, here, original)
         for i, words in zip(here, _said_in_shot(faces, here, turns, speech), strict=True):
-            said[i] = np.where(words == SILENCE, LEFT, words) if keep_unspoken else words
+            said[i] = np.where(words == SILENCE, UNTOUCHED, words) if keep_unspoken else words
     return [_without_flicker(words, face.seconds) for words, face in zip(said, faces, strict=True)]
 
 
@@ -265,7 +263,7 @@ def _said_in_shot(
 
 def _said(face: Seen, own: Spans, claimed: Spans, dub: Spans | None) -> npt.NDArray[np.int32]:
     """What one face says, [n], in its own turns and where it claims what the dub says outside all turns."""
-    said = np.full(len(face.seconds), LEFT, np.int32)
+    said = np.full(len(face.seconds), UNTOUCHED, np.int32)
     speaks = inside(face.seconds, own)
     said[speaks] = SILENCE
     said[inside(face.seconds, claimed) | (speaks & (dub is None or inside(face.seconds, dub)))] = DUB
@@ -289,6 +287,6 @@ def _between(stretches: Spans, start: float, stop: float) -> Spans:
 
 def _without_flicker(said: npt.NDArray[np.int32], seconds: Seconds) -> npt.NDArray[np.int32]:
     """Between two edits, a few frames that are left alone say the dub, which is silent there."""
-    edited = spans(said != LEFT, seconds)
+    edited = spans(said != UNTOUCHED, seconds)
     bridged = inside(seconds, without_holes(edited, FLICKER_SECONDS))
-    return np.where(bridged & (said == LEFT), DUB, said).astype(np.int32)
+    return np.where(bridged & (said == UNTOUCHED), DUB, said).astype(np.int32)

@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lipdub.faces.crop import ASPECT, RIGID_POINTS, framing_box, from_crop, lip_aperture, smooth, to_crop
+from lipdub.faces.crop import ASPECT, RIGID_POINTS, framing_box, from_crop, lip_aperture, to_crop
 from tests.support.faces import landmarks_in
 
-SIGMA = 0.06
 PLACES = np.random.default_rng(0).random((20, 2))
 
 
@@ -62,53 +61,3 @@ def test_a_turned_head_keeps_the_height_of_its_box():
 def test_lip_aperture_is_relative_to_the_face(aperture: float, height: float):
     landmarks = landmarks_in(np.array([5.0, 7, height * ASPECT, height]), aperture)
     assert lip_aperture(landmarks) == pytest.approx(aperture, abs=1e-5)
-
-
-def _uneven_times(seed: int) -> np.ndarray:
-    steps = np.random.default_rng(seed).choice([1 / 60, 1 / 30, 1 / 25, 0.1, 0.35], 120)
-    return 5000 + np.cumsum(steps)
-
-
-@settings(deadline=None)
-@given(seed=st.integers(0, 300), slope=st.floats(-1e3, 1e3), offset=st.floats(-1e3, 1e3))
-def test_smoothing_follows_straight_lines_to_both_ends(seed: int, slope: float, offset: float):
-    seconds = _uneven_times(seed)
-    line = np.column_stack([offset + slope * (seconds - 5000), np.full(len(seconds), offset)])
-
-    result = smooth(line, seconds, SIGMA)
-
-    np.testing.assert_allclose(result, line, atol=1e-6)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_smoothing_takes_the_shortest_of_series(count: int):
-    values = np.arange(count, dtype=np.float64)[:, None] * 3
-    np.testing.assert_allclose(smooth(values, np.arange(count) / 25, SIGMA), values, atol=1e-9)
-
-
-@pytest.mark.parametrize("rate", [24000 / 1001, 25, 50, 60, 120])
-def test_smoothing_has_no_lag(rate: float):
-    seconds = np.arange(201) / rate
-    middle = 100 / rate
-    bump = np.exp(-0.5 * ((seconds - middle) / 0.15) ** 2)[:, None]
-
-    result = smooth(bump, seconds, SIGMA)[:, 0]
-
-    np.testing.assert_allclose(result, result[::-1], atol=1e-12)
-    assert np.argmax(result) == 100
-    correlation = np.correlate(result, bump[:, 0], mode="full")
-    assert np.argmax(correlation) - 200 == 0
-    centre = (result * seconds).sum() / result.sum()
-    assert centre == pytest.approx(middle, abs=1e-9)
-
-
-def test_smoothing_reduces_noise():
-    seconds = np.arange(4000) / 25
-    noise = np.random.default_rng(1).standard_normal((4000, 4))
-
-    result = smooth(noise, seconds, SIGMA)
-
-    # Theory: a Gaussian of 1.5 frames leaves 1/√(2·√π·1.5) = 0.434 of the noise; measured 0.436.
-    assert result.std() == pytest.approx(0.434, abs=0.01)
-    # What is seen is shaking from frame to frame: measured 0.142 of what it was.
-    assert np.diff(result, axis=0).std() < 0.15 * np.diff(noise, axis=0).std()

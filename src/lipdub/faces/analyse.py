@@ -9,7 +9,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.detect import FaceLandmarker, scaled
+from lipdub.faces.detect import FaceLandmarker
 from lipdub.faces.finder import FaceFinder
 from lipdub.faces.gallery import INTERVAL_SECONDS, EmbeddingWatch, Gallery
 from lipdub.faces.identity import Embedder, Embedding
@@ -121,7 +121,7 @@ class Looker:
         factor = self._info.geometry.upright_size[1] / image.shape[0]
         seconds = float(self._info.seconds(now))
         found = self._find(image, seconds, cut)
-        look = Look(now, cut, sightings([scaled(face, factor) for face in found]))
+        look = Look(now, cut, sightings(found, image, factor))
         if self._watch:
             self._watch.add(look, seconds, [face_picture(image, face.box) for face in found])
         if self._embed:

@@ -91,41 +91,6 @@ def lip_aperture(landmarks: Landmarks) -> float:
     return float(lips / np.linalg.norm(landmarks[FOREHEAD] - landmarks[CHIN]))
 
 
-def smooth(
-    values: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64], sigma: float
-) -> npt.NDArray[np.float64]:
-    """Smooth a series without lag: a Gaussian, in time, that looks as far ahead as back.
-
-    At both ends the window is cut short and weighted by a local straight line, so that a steady movement
-    is followed there too.
-
-    Args:
-        values: [n, d].
-        seconds: [n], ascending; need not be evenly spaced.
-        sigma: width of the Gaussian in seconds.
-
-    Returns:
-        [n, d].
-    """
-    result = np.empty_like(values)
-    for i, now in enumerate(seconds):
-        low, high = np.searchsorted(seconds, [now - 3 * sigma - 1e-9, now + 3 * sigma + 1e-9])
-        t = seconds[low:high] - now
-        weights = np.exp(-0.5 * (t / sigma) ** 2)
-        result[i] = _local_line(t, values[low:high], weights)
-    return result
-
-
-def _local_line(
-    t: npt.NDArray[np.float64], values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Value at t = 0 of the straight line that fits best (weighted least squares)."""
-    s0, s1, s2 = weights.sum(), (weights * t).sum(), (weights * t * t).sum()
-    determinant = s0 * s2 - s1 * s1
-    kernel = weights / s0 if determinant < 1e-12 else weights * (s2 - s1 * t) / determinant
-    return np.asarray(kernel @ values)
-
-
 def _roll(landmarks: Landmarks) -> float:
     """Degrees, clockwise, by which the line between the eyes is turned."""
     left, right = (landmarks[list(eye)].mean(axis=0).astype(np.float64) for eye in (LEFT_EYE, RIGHT_EYE))

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import smooth
+from lipdub.faces.smoothing import smooth
 
 MOVEMENT_SECONDS = 0.2
 """Sigma over which movement is measured: a syllable or two."""

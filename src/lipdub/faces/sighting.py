@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.crop import lip_aperture, to_crop
-from lipdub.faces.detect import Face
+from lipdub.faces.detect import Face, Image, scaled
+from lipdub.faces.mouths import SKIN_SHAPE, look_at_mouth
+from lipdub.faces.pose import head_pose
 
 JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
 """Landmarks along the lower face, from one ear lobe round the chin to the other."""
@@ -19,16 +21,17 @@ KEPT = (*JAW, *MOUTH, NOSE_BASE)
 
 SIGHTING = np.dtype(
     [("box", "f8", 5), ("points", "f2", (len(KEPT), 2)), ("aperture", "f4"), ("yaw", "f4"), ("pitch", "f4"),
-     ("sharpness", "f4"), ("covered", "f4"), ("speaking", "f4")]
+     ("sharpness", "f4"), ("covered", "f4"), ("skin", "f2", SKIN_SHAPE), ("speaking", "f4")]
 )  # fmt: skip
 """A face in one frame; NaN stands for what was not measured.
 
 box: the crop (see `lipdub.faces.crop.Box`).
 points: the landmarks `KEPT`, in fractions of the crop's width and height, upright.
 aperture: of the inner lips (see `lip_aperture`).
-yaw, pitch: of the head, in degrees.
-sharpness: of the mouth's picture.
-covered: how much of the mouth something hides, 0 to 1.
+yaw, pitch: of the head, in degrees (see `lipdub.faces.pose.head_pose`).
+sharpness: of the mouth's picture, 0 to 1 (see `lipdub.faces.mouths`).
+covered: which share of the mouth something hides, 0 to 1; known when its track is.
+skin: colours on and round the mouth, from which that is told.
 speaking: score of the active-speaker network, positive where the face speaks.
 """
 
@@ -36,11 +39,20 @@ Sightings: TypeAlias = npt.NDArray[np.void]
 """[n] of `SIGHTING`."""
 
 
-def sightings(faces: Sequence[Face]) -> Sightings:
-    """What is kept of the faces of one frame."""
+def sightings(faces: Sequence[Face], image: Image | None = None, factor: float = 1.0) -> Sightings:
+    """What is kept of the faces of one frame.
+
+    Args:
+        faces: as they were found in `image`.
+        image: [H, W, 3] RGB; without it, nothing is known of the mouths' pictures.
+        factor: the upright picture is so many times as large as `image`.
+    """
     rows = np.full(len(faces), np.nan, SIGHTING)
     for row, face in zip(rows, faces, strict=True):
-        row["box"] = face.box
+        row["box"] = scaled(face, factor).box
         row["points"] = to_crop(face.landmarks[list(KEPT)], face.box)
         row["aperture"] = lip_aperture(face.landmarks)
+        row["yaw"], row["pitch"] = head_pose(face.landmarks)
+        if image is not None:
+            row["sharpness"], row["skin"] = look_at_mouth(image, face.box)
     return rows

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import Box, smooth
+from lipdub.faces.crop import Box
 from lipdub.faces.detect import SAME_FACE_IOU, overlap
+from lipdub.faces.mouths import covered
 from lipdub.faces.sighting import SIGHTING, Sightings
+from lipdub.faces.smoothing import steady
 
 BRIDGED_SECONDS = 0.4
 """A face that is gone for no longer than this, within a shot, is taken to be where it would have been."""
-SMOOTHING_SECONDS = 0.06
-"""Sigma of the Gaussian over box positions: about the five frames (at 25 fps) of the published tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,7 @@ def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: floa
     pts = frame_pts[low : high + 1]
     found = np.array(track.pts)
     faces = bridged(track.sightings, found, pts)
+    faces["covered"] = covered(faces["skin"])
     smooth_faces(faces, (pts * time_base).astype(np.float64))
     return Track(track.id, track.shot, pts, faces, np.isin(pts, found))
 
@@ -154,7 +155,7 @@ def smooth_faces(faces: Sightings, seconds: npt.NDArray[np.float64]) -> None:
     points = faces["points"].reshape(len(faces), -1).astype(np.float64)
     boxes = faces["box"]
     centres = np.column_stack([boxes[:, :2] + boxes[:, 2:4] / 2, boxes[:, 2:], points])
-    steady = smooth(centres, seconds, SMOOTHING_SECONDS)
-    corners = steady[:, :2] - steady[:, 2:4] / 2
-    faces["box"] = np.column_stack([corners, steady[:, 2:5]])
-    faces["points"] = steady[:, 5:].reshape(faces["points"].shape)
+    smoothed = steady(centres, seconds)
+    corners = smoothed[:, :2] - smoothed[:, 2:4] / 2
+    faces["box"] = np.column_stack([corners, smoothed[:, 2:5]])
+    faces["points"] = smoothed[:, 5:].reshape(faces["points"].shape)
