@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.crop import from_crop
-from lipdub.faces.paste import MASK_CENTRE
+from lipdub.faces.mask import MASK_CENTRE
 from lipdub.faces.sighting import JAW
 from lipdub.faces.track import Track
 from lipdub.media.probe import VideoInfo

@@ -104,10 +104,13 @@ class ColourModel:
         for plane in planes[1:]:
             samples = plane[region.chroma(self.form)].astype(np.float32)
             parts.append(_upsample(samples, width, height, self.form, self.location))
-        values = (np.stack(parts, axis=-1) - self.offset[: len(parts)]) / self.scale[: len(parts)]
+        count = len(parts)
         if self.form.grey:
-            return np.repeat(values, 3, axis=-1).astype(np.float32)
-        return (values @ np.linalg.inv(self.forward).T).astype(np.float32)
+            return np.repeat((parts[0][..., None] - self.offset[:1]) / self.scale[:1], 3, axis=-1).astype(np.float32)
+        matrix = np.linalg.inv(self.forward) / self.scale[:count]
+        return np.asarray(
+            cv2.transform(np.dstack(parts), np.column_stack([matrix, -matrix @ self.offset[:count]])), np.float32
+        )
 
     def add(self, planes: list[Plane], region: Region, difference: Rgb) -> None:
         """Add a difference in RGB [h, w, 3] to a region of the planes, in place, rounding once."""
