@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.crop import Box, turn
-from lipdub.faces.detail import kept_detail, lost_share, sharpened, texture
-from lipdub.faces.mask import Jaw, mask_field, spread
+from lipdub.faces.detail import kept_detail, lost_share, sharpened, skin_field, texture
+from lipdub.faces.mask import Field, Jaw, mask_field, spread
 from lipdub.faces.seam import membrane
 from lipdub.faces.warp import warp
 from lipdub.media.colour import ColourModel, Region, Rgb
@@ -18,7 +19,7 @@ from lipdub.media.planes import Plane
 Crop: TypeAlias = npt.NDArray[np.float32]
 """[S, S, 3] RGB in [−1, 1], S the network's image size."""
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+LUMA = np.array([[0.2126, 0.7152, 0.0722]])
 """Weights of red, green and blue with which detail is measured (BT.709): near enough for all."""
 READ_MARGIN = 4
 """Extra pixels read around a crop or a mouth, so that interpolation at the border has neighbours."""
@@ -97,33 +98,25 @@ def paste(
     if seen is None or seen.shape != generated.shape:
         seen = take_crop(planes, canvas, box, size)
     to_crop = invert(_relative(matrix, region))
-    field = mask_field(jaw)
+    mask, skin = mask_field(jaw), skin_field(jaw)
     error = (generated - seen) / 2
-    error -= membrane(error, field)
-    lost = lost_share(to_crop)
-    change = warp(sharpened(error, lost), to_crop, region.size)
-    if lost > 0:
+    error -= membrane(error, (seen + 1) / 2, mask, skin)
+    change = warp(sharpened(error, lost_share(to_crop)), to_crop, region.size)
+    fields = np.dstack([mask * np.float32(opacity), kept_detail(error, skin)])
+    shares = spread(fields, to_crop, region.size, size)
+    if lost_share(to_crop) > 0:
         old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
-        change += lost * _new_detail(old, (seen + 1) / 2, error, to_crop, jaw)
-    mask = spread(field, to_crop, region.size, size) * np.float32(opacity)
-    canvas.colour.add(planes, region, mask[..., None] * change)
+        detail = old - warp(sharpened((seen + 1) / 2, 1.0), to_crop, region.size)
+        change += lost_share(to_crop) * _other_detail(detail, shares[..., 1], to_crop, size, jaw)
+    canvas.colour.add(planes, region, shares[..., :1] * change)
 
 
-def _new_detail(old: Rgb, seen: Crop, error: Crop, to_crop: Affine, jaw: Jaw | None) -> Rgb:
-    """What is to be added [h, w, 3] so that the old lips' fine detail goes, and a texture comes instead.
-
-    Args:
-        old: the picture.
-        seen: the crop, in the same units.
-        error: by how much the network changed it.
-        to_crop: from pixels of the picture to pixels of the crop.
-        jaw: the line of the jaw.
-    """
-    shape, size = (old.shape[1], old.shape[0]), len(seen)
-    detail = old - warp(sharpened(seen, 1.0), to_crop, shape)
-    kept = spread(kept_detail(error, jaw), to_crop, shape, size)
-    made = texture(detail @ LUMA, to_crop, size, jaw) * np.sqrt(1 - kept * kept)
-    return np.asarray(made[..., None] - (1 - kept)[..., None] * detail, dtype=np.float32)
+def _other_detail(detail: Rgb, kept: Field, to_crop: Affine, size: int, jaw: Jaw | None) -> Rgb:
+    """What is to be added [h, w, 3] so that detail goes where it is not kept, and texture comes instead."""
+    made = texture(cv2.transform(detail, LUMA), to_crop, size, jaw) * np.sqrt(1 - kept * kept)
+    detail *= (kept - 1)[..., None]
+    detail += made[..., None]
+    return detail
 
 
 def _corners(matrix: Affine, size: int, top: float) -> npt.NDArray[np.float64]:
