@@ -78,7 +78,9 @@ def rescaled(info: VideoInfo, shot: Shot, height: int) -> Shot:
     canvas = canvas_of(replace(info, geometry=geometry))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     sizes = (width, tall), (width // 2, tall // 2), (width // 2, tall // 2)
-    frames = [[cv2.resize(p, s, interpolation=how) for p, s in zip(f, sizes, strict=True)] for f in shot.frames]
+    frames = [
+        [cv2.resize(p, s, interpolation=how) for p, s in zip(f, sizes, strict=True)] for f in shot.frames
+    ]
     boxes = [np.array([*(box[:4] * factor), box[4]]) for box in shot.boxes]
     return Shot(canvas, frames, boxes, shot.jaws)
 
@@ -119,7 +121,9 @@ def another_off(shot, i):
 
 def _lower(canvas, box, margin=4):
     matrix = canvas.crop_to_coded(box, SIZE)
-    corners = np.array([[-0.5, SIZE / 2 - 0.5], [SIZE - 0.5, SIZE / 2 - 0.5], [-0.5, SIZE - 0.5], [SIZE - 0.5] * 2])
+    corners = np.array(
+        [[-0.5, SIZE / 2 - 0.5], [SIZE - 0.5, SIZE / 2 - 0.5], [-0.5, SIZE - 0.5], [SIZE - 0.5] * 2]
+    )
     region = canvas.region(corners @ matrix[:, :2].T + matrix[:, 2], margin)
     matrix[:, 2] -= region.left, region.top
     return region, invert(matrix)
@@ -129,7 +133,9 @@ def rectangle(planes, canvas, box, generated, jaw):
     """The published code's: the lower half scaled back by cv2.resize's bilinear way, hard edges."""
     region, to_crop = _lower(canvas, box)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    new = cv2.warpAffine((generated + 1) / 2, to_crop, region.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    new = cv2.warpAffine(
+        (generated + 1) / 2, to_crop, region.size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
     x, y = np.meshgrid(np.arange(region.size[0]), np.arange(region.size[1]))
     place = np.stack([x, y], axis=-1) @ to_crop[:, :2].T + to_crop[:, 2] + 0.5
     inside = ((place >= (0, SIZE / 2)) & (place < SIZE)).all(axis=-1)
@@ -161,7 +167,8 @@ def cloned(planes, canvas, box, generated, jaw):
         return
     x, y, w, h = cv2.boundingRect(mask)
     source, target = (np.rint(np.clip(p, 0, 1) * 255).astype(np.uint8) for p in (new, old))
-    result = cv2.seamlessClone(source, target, mask, (x + w // 2, y + h // 2), cv2.NORMAL_CLONE)
+    # It writes into its mask.
+    result = cv2.seamlessClone(source, target, mask.copy(), (x + w // 2, y + h // 2), cv2.NORMAL_CLONE)
     change = (result.astype(np.float32) - target) / 255 * (mask > 0)[..., None]
     canvas.colour.add(planes, region, change)
 
@@ -219,7 +226,9 @@ def ssim(a, b, mask):
     mean_a, mean_b = blur(a), blur(b)
     var_a, var_b, cov = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2, blur(a * b) - mean_a * mean_b
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    value = (2 * mean_a * mean_b + c1) * (2 * cov + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    value = (
+        (2 * mean_a * mean_b + c1) * (2 * cov + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    )
     return value[mask >= 0.5].mean()
 
 
@@ -228,7 +237,9 @@ def inside_in_time(frames, values):
     changes = []
     for a, b in pairwise(frames):
         if a.mask.shape != b.mask.shape:
-            b = replace(b, **{k: cv2.resize(v.astype(np.float32), a.mask.shape[::-1]) for k, v in vars(b).items()})
+            b = replace(
+                b, **{k: cv2.resize(v.astype(np.float32), a.mask.shape[::-1]) for k, v in vars(b).items()}
+            )
         core = (a.mask >= 0.5) & (b.mask >= 0.5)
         changes.append(np.abs(values(b) - values(a))[core].mean())
     return float(np.mean(changes)) if changes else float("nan")
@@ -255,7 +266,9 @@ def _high(plane):
 
 def old_lips(frames):
     """Correlation of the result's fine detail with the old mouth's, in the region of the lips; mean over frames."""
-    values = [np.corrcoef(f.detail[f.lips], f.source_detail[f.lips])[0, 1] for f in frames if f.lips.sum() > 50]
+    values = [
+        np.corrcoef(f.detail[f.lips], f.source_detail[f.lips])[0, 1] for f in frames if f.lips.sum() > 50
+    ]
     return np.mean(values) if values else float("nan")
 
 
@@ -312,12 +325,16 @@ def main():
                 print(*rows[-1], flush=True)
             for tall in HEIGHTS if height > 200 else ():
                 other = rescaled(info, shot, tall)
-                other = replace(other, frames=other.frames[:24:2], boxes=other.boxes[:24:2], jaws=other.jaws[:24:2])
+                other = replace(
+                    other, frames=other.frames[:24:2], boxes=other.boxes[:24:2], jaws=other.jaws[:24:2]
+                )
                 for label, way in WAYS.items():
                     sharp[tall][label].append((sharpness(pasted(other, own, way)[0])))
                 print(tall, {k: round(v[-1], 3) for k, v in sharp[tall].items()}, flush=True)
     text = table(("clip", "face, px", "way", *HEADS.values()), rows)
-    lines = [(h, *(f"{np.mean(v):.2f} ({min(v):.2f} to {max(v):.2f})" for v in sharp[h].values())) for h in HEIGHTS]
+    lines = [
+        (h, *(f"{np.mean(v):.2f} ({min(v):.2f} to {max(v):.2f})" for v in sharp[h].values())) for h in HEIGHTS
+    ]
     put(
         "compositing",
         "## Compositing\n\nLuma, before encoding.\n\n" + text + "\n\n" + table(("face, px", *WAYS), lines),

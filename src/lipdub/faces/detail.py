@@ -20,7 +20,7 @@ FULL_SCALE = 1.25
 """From 1 to so many times the network's size, the treatment of detail fades in: below, none is lost."""
 SHARPENING = 0.25
 """Share of the difference to a blurred picture that is added: makes up for averaging and interpolation."""
-LIPS_BELOW_NOSE, LIPS_HALF_SIZE = 0.165, (0.36, 0.19)
+LIPS_BELOW_NOSE, LIPS_HALF_SIZE = 0.165, (0.34, 0.16)
 """How far the lips lie below the nose's base in the crop, and the zone in which lips old or new may lie."""
 LIPS_FADE = 0.3
 """Share of that zone's size over which it ends."""
@@ -29,6 +29,8 @@ SAME_LIGHT = 8 / 255
 CHEEKS = ((0.2, 0.6), (0.8, 0.6))
 CHEEK_HALF_SIZE = 0.07
 """Patches of skin beside the nose, whose detail is the model for that of the mouth, in heights of the crop."""
+LARGEST_PATCH = 40
+"""Half the side, in pixels, of the largest: grain is finer than that, however large the face."""
 OUTLIER = 2.5
 """So many times the median size of detail is the most that counts: hair and edges are no texture."""
 NOISE_SIZE, NOISE_SEED = 1024, 478
@@ -77,7 +79,7 @@ def texture(
         [height, width].
     """
     from_crop = np.linalg.inv(to_crop[:, :2])
-    half = max(round(CHEEK_HALF_SIZE * size * float(np.linalg.norm(from_crop[:, 1]))), 2)
+    half = int(np.clip(CHEEK_HALF_SIZE * size * np.linalg.norm(from_crop[:, 1]), 2, LARGEST_PATCH))
     first, second = ((np.array(cheek) * size - 0.5 - to_crop[:, 2]) @ from_crop.T for cheek in CHEEKS)
     # Rounded once, so that noise and patches stay together when the face moves by a part of a pixel.
     origin = np.rint(first).astype(int)
@@ -85,7 +87,8 @@ def texture(
     kernel = np.sqrt(left) * _grain(detail, origin, half)
     kernel += np.sqrt(1 - left) * _grain(detail, origin + np.rint(second - first).astype(int), half)
     return np.asarray(
-        cv2.filter2D(_noise(detail.shape, origin), -1, kernel, borderType=cv2.BORDER_REFLECT), dtype=np.float32
+        cv2.filter2D(_noise(detail.shape, origin), -1, kernel, borderType=cv2.BORDER_REFLECT),
+        dtype=np.float32,
     )
 
 

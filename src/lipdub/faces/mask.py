@@ -20,7 +20,7 @@ Field: TypeAlias = npt.NDArray[np.float32]
 """[`GRID`, `GRID`]: values at the centres of so many cells of the crop, row by row from its upper left."""
 
 GRID = 64
-"""Cells of a mask, across and down: a cell is a sixth of the narrowest feather or less."""
+"""Cells of a mask, across and down: the narrowest feather is more than three of them."""
 MASK_CENTRE = (0.5, 0.75)
 """Of the lower half of the crop, which is what the network paints."""
 MASK_HALF_SIZE = (0.48, 0.25)

@@ -99,14 +99,15 @@ def paste(
         seen = take_crop(planes, canvas, box, size)
     to_crop = invert(_relative(matrix, region))
     mask, skin = mask_field(jaw), skin_field(jaw)
-    error = (generated - seen) / 2
-    error -= membrane(error, (seen + 1) / 2, mask, skin)
+    half = np.float32(0.5)
+    error, shown = (generated - seen) * half, (seen + 1) * half
+    error -= membrane(error, shown, mask, skin)
     change = warp(sharpened(error, lost_share(to_crop)), to_crop, region.size)
     fields = np.dstack([mask * np.float32(opacity), kept_detail(error, skin)])
     shares = spread(fields, to_crop, region.size, size)
     if lost_share(to_crop) > 0:
         old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
-        detail = old - warp(sharpened((seen + 1) / 2, 1.0), to_crop, region.size)
+        detail = old - warp(sharpened(shown, 1.0), to_crop, region.size)
         change += lost_share(to_crop) * _other_detail(detail, shares[..., 1], to_crop, size, jaw)
     canvas.colour.add(planes, region, shares[..., :1] * change)
 

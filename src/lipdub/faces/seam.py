@@ -26,6 +26,8 @@ LIGHT = 12 / 255
 STEEP = 2 / 255
 """A slope of so much a pixel, in the network's picture of 128, makes a place count half."""
 SLOPE_SIZE = 128
+DOUBT = 0.03
+"""Share of the trust that says that there is no error: where all is another shape, nothing is matched."""
 FALL = 2
 """Power of the distance with which a place counts; 3 fits the rim closer and flickers more."""
 
@@ -45,17 +47,15 @@ def membrane(
         [S, S, 3], smooth; 0 where the error is 0.
     """
     small = cv2.resize(error, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-    weight = _trust(seen, mask, skin) / (1 + (np.abs(small).max(axis=-1) / LIGHT) ** 2)
-    weight = weight.astype(np.float32)
-    weighted = np.dstack([small * weight[..., None], weight])
+    trust = _trust(seen, mask, skin)
+    weight = trust / (1 + (np.abs(small).max(axis=-1) / LIGHT) ** 2)
+    weighted = np.dstack([small * weight[..., None], weight + np.float32(DOUBT) * trust])
     sums = cv2.filter2D(weighted, -1, _falling(), borderType=cv2.BORDER_CONSTANT)
     field = sums[..., :3] / np.maximum(sums[..., 3:], np.float32(1e-9))
     return np.asarray(cv2.resize(field, error.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def _trust(
-    seen: npt.NDArray[np.float32], mask: Field, skin: Field
-) -> npt.NDArray[np.float32]:
+def _trust(seen: npt.NDArray[np.float32], mask: Field, skin: Field) -> npt.NDArray[np.float32]:
     """How much each cell says about light: [`CELLS`, `CELLS`]."""
     inside = _cells(mask)
     place = np.maximum(4 * inside * (1 - inside), inside * _cells(skin))
