@@ -92,7 +92,7 @@ def check_reference(options: SyncOptions) -> None:
 def files_of(options: SyncOptions) -> tuple[Path, ...]:
     """Files that options name, beside movie and dub."""
     reference = options.reference if options.reference not in REFERENCES else None
-    named = (reference, options.plan, options.speech, options.background)
+    named = (reference, options.plan, options.speech, options.background, options.restorer)
     return tuple(Path(name) for name in named if name is not None)
 
 

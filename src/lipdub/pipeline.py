@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from lipdub.checks import check_job, encoding_for
 from lipdub.deciding import decide
-from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
+from lipdub.engine import LANDMARKER, Engine, fetch, load_engine, restoring
 from lipdub.errors import OptionError
 from lipdub.identity import segments_of
 from lipdub.journal import Journal
@@ -107,7 +107,7 @@ def sync(
     if given is None:
         fetch(LANDMARKER, progress)
     if inpainter is not None:
-        engine = Engine(inpainter, "given", None)
+        engine = restoring(Engine(inpainter, "given", None), options, progress)
     folder = folder_for(output, options.work_dir)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)

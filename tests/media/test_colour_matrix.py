@@ -118,14 +118,14 @@ def test_what_is_pasted_has_the_colour_that_was_painted(
 ):
     """BT.2020: a mouth of one colour is that colour in the middle of the mask, whatever was there before.
 
-    Its light is not matched to that here, and the face is no larger than the network's picture.
+    Its light is not matched to that here, and the crop has the picture's own pixels.
     """
     monkeypatch.setattr("lipdub.faces.paste.membrane", lambda error, *_: np.zeros_like(error))
     info = replace(movie_info(96, 80, pix_fmt), colour=Colour(full, 9, 9, 16))
     planes, canvas = smooth_planes(info, 12.0)
     colour = np.array([0.6, 0.35, 0.3] if not canvas.colour.form.grey else [0.4] * 3, np.float32)
     generated = np.broadcast_to(colour * 2 - 1, (64, 64, 3))
-    paste(planes, canvas, np.array([20.0, 10, 56, 60, 0]), generated, 1.0)
+    paste(planes, canvas, np.array([20.0, 10, 64, 64, 0]), generated, 1.0)
     rgb = canvas.colour.to_rgb(planes, Region(0, 0, 96, 80))[52:58, 40:54]
     np.testing.assert_allclose(rgb, np.broadcast_to(colour, rgb.shape), atol=4 / 2**canvas.colour.form.bits)
 
@@ -185,7 +185,7 @@ def test_a_lossless_output_is_the_same_outside_the_mask(tmp_path: Path, dub: Pat
     rgb = pix_fmt.startswith(("gbr", "bgr"))
     full, matrix = (2, 0) if rgb else (RANGES[number % 2], (1, 6, 9)[number % 3])
     path = noise_movie(tmp_path / "movie.mkv", pix_fmt, full, matrix)
-    plan = plan_by_hand(path, box=(30, 10, 64, 64))
+    plan = plan_by_hand(path, box=(30, 10, 64, 64, 0))
     for name, paint in (("copy", lambda images, _: images), ("grey", grey)):
         result = sync(path, dub, tmp_path / f"{name}.mkv", plan=plan, inpainter=Painter(paint))
         assert result.changed == 3
