@@ -28,7 +28,7 @@ SAME_LIGHT = 8 / 255
 """Where the network changed the skin by this much, a third of the old detail is kept."""
 CHEEKS = ((0.2, 0.6), (0.8, 0.6))
 CHEEK_HALF_SIZE = 0.07
-"""Patches of skin beside the nose, whose detail is the model for that of the mouth, in heights of the crop."""
+"""Patches of skin beside the nose, whose detail the mouth's is like; half a side in heights of the crop."""
 LARGEST_PATCH = 40
 """Half the side, in pixels, of the largest: grain is finer than that, however large the face."""
 OUTLIER = 2.5

@@ -32,8 +32,8 @@ JAW_FEATHER, EDGE_FEATHER, TOP_FEATHER = 0.09, 0.09, 0.055
 """Heights of the crop over which the mask fades: inward of the jaw, of the crop's border, and below the nose.
 Measured: the upper lip begins 0.085 below the nose's base, and the lower lip ends 0.17 above the chin."""
 NOSE_BASE, NOSE_FOLLOWS = (0.5, 0.605), (1.5, 0.5)
-"""Where the nose's base lies when the chin lies at `CHIN`, and how much of the chin's way it goes. Measured on
-eleven clips: right within 0.025 of the height; the chin's way is half the nod's and half the jaw's."""
+"""Where the nose's base lies when the chin lies at `CHIN`, and how much of the chin's way it goes.
+Measured on eleven clips: right within 0.025 of the height; the chin's way is half nodding, half the jaw's."""
 CHIN = (0.5, 1.01)
 CHIN_BOUNDS = ((0.3, 0.93), (0.7, 1.09))
 """Beyond these a chin is not believed."""
@@ -69,7 +69,7 @@ def mask_field(jaw: Jaw | None = None) -> Field:
     field = smoothstep(edge / EDGE_FEATHER) * smoothstep(below_nose(places, jaw) / TOP_FEATHER)
     inside = np.zeros((GRID, GRID), np.float32)
     rows = slice(GRID // 2, None)
-    # The line ends at the mouth's height; from there the face goes straight up, as far as a mask is concerned.
+    # The line ends at the mouth's height; from there the face goes straight up, near enough for a mask.
     ends = np.array([[jaw[-1, 0], 0], [jaw[0, 0], 0]])
     line = np.concatenate([jaw, ends]).astype(np.float32)
     inside[rows] = smoothstep(_depth(places[rows], line) / JAW_FEATHER)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +18,7 @@ from lipdub.media.planes import Plane
 Crop: TypeAlias = npt.NDArray[np.float32]
 """[S, S, 3] RGB in [−1, 1], S the network's image size."""
 
-LUMA = np.array([[0.2126, 0.7152, 0.0722]])
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of red, green and blue with which detail is measured (BT.709): near enough for all."""
 READ_MARGIN = 4
 """Extra pixels read around a crop or a mouth, so that interpolation at the border has neighbours."""
@@ -76,10 +75,10 @@ def paste(
 ) -> None:
     """Replace the mouth, in place.
 
-    What is added is opacity · mask · (new − old). Light and colour are matched at the mask's rim; what is finer
-    than the network's resolution stays where the skin does, and is made anew at the lips. A network that
-    returns its input changes nothing where the face is no larger than that; a sample where the mask is 0 keeps
-    every bit.
+    What is added is opacity · mask · (new − old). Light and colour are matched at the mask's rim; what is
+    finer than the network's resolution stays where the skin does, and is made anew at the lips. A network
+    that returns its input changes nothing where the face is no larger than that; a sample where the mask is 0
+    keeps every bit.
 
     Args:
         planes: of the coded picture; changed.
@@ -114,7 +113,7 @@ def paste(
 
 def _other_detail(detail: Rgb, kept: Field, to_crop: Affine, size: int, jaw: Jaw | None) -> Rgb:
     """What is to be added [h, w, 3] so that detail goes where it is not kept, and texture comes instead."""
-    made = texture(cv2.transform(detail, LUMA), to_crop, size, jaw) * np.sqrt(1 - kept * kept)
+    made = texture(detail @ LUMA, to_crop, size, jaw) * np.sqrt(1 - kept * kept)
     detail *= (kept - 1)[..., None]
     detail += made[..., None]
     return detail

@@ -27,9 +27,9 @@ class Restorer(Protocol):
 class OnnxRestorer:
     """A restorer in an ONNX file: one input [1, 3, N, N], one output [1, 3, R, R], RGB in [−1, 1].
 
-    The crop is given to it scaled to N×N, or as it is where the file leaves N open. It comes in the framing of
-    the mouth network, forehead to chin and cheek to cheek, squeezed to a square: a restorer trained on another
-    framing does worse.
+    The crop is given to it scaled to N×N, or as it is where the file leaves N open. It comes in the framing
+    of the mouth network, forehead to chin and cheek to cheek, squeezed to a square: a restorer trained on
+    another framing does worse.
 
     Args:
         path: of the file.
@@ -47,7 +47,7 @@ class OnnxRestorer:
         square = len(shape) == 4 and shape[1] == 3 and shape[2:3] == shape[3:4]
         if not (square or (len(shape) == 4 and not isinstance(shape[2], int))):
             raise WeightsFormatError(
-                f"{path} is not a face restorer: it needs one input of shape [1, 3, N, N]; give another model."
+                f"{path} is not a face restorer: it needs one input [1, 3, N, N]; give another model."
             )
         self._input = inputs[0].name
         self._size = shape[2] if isinstance(shape[2], int) else None

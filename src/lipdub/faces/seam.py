@@ -1,14 +1,15 @@
-"""Match colour and light at the seam: what the network is off by round the mouth is taken off at the mouth too.
+"""Match colour and light at the seam: by what the network misses the light round the mouth is taken off.
 
-Skin where the old and the new picture should agree (the mask's rim, and the skin outside the lips) shows by how
-much the network misses the light. That error is continued inward as a smooth membrane, by inverse distances as
-in mean-value cloning, on a small grid. What makes it steady in time is what it trusts: a place counts little
-where the picture is steep, since a small movement is an error there, and where the error is large, since that
-is another shape and not another light. Frames are matched one by one, so that segments stay independent.
+Skin where the old and the new picture should agree (the mask's rim, and the skin outside the lips) shows by
+how much the network misses the light. That error is continued inward as a smooth membrane, by inverse
+distances as in mean-value cloning, on a small grid. What makes it steady in time is what it trusts: a place
+counts little where the picture is steep, since a small movement is an error there, and where the error is
+large, since that is another shape and not another light. Frames are matched one by one, so that segments stay
+independent.
 
-Measured on what the published network made of 16 videos, low frequencies, levels of 255: at the rim it is off by
-4.2, with the membrane by 1.2; the skin's error flickers by 0.74 from frame to frame, and then by 0.39. A Laplacian
-pyramid leaves 2.8 and 0.58. The skin's change in time over the source's: 1.026 untreated, 1.004.
+Measured on what the published network made of 16 videos, low frequencies, levels of 255: at the rim it is off
+by 4.2, with the membrane by 1.2; the skin's error flickers by 0.74 from frame to frame, and then by 0.39. A
+Laplacian pyramid leaves 2.8 and 0.58. The skin's change in time over the source's: 1.026 untreated, 1.004.
 """
 
 from functools import lru_cache

@@ -113,11 +113,11 @@ class ColourModel:
 
     def add(self, planes: list[Plane], region: Region, difference: Rgb) -> None:
         """Add a difference in RGB [h, w, 3] to a region of the planes, in place, rounding once."""
-        change = cv2.transform(difference, self.forward * self.scale[:, None])
+        change = np.asarray(cv2.transform(difference, self.forward * self.scale[:, None]), dtype=np.float32)
         _add(planes[0][region.luma()], change[..., 0], self.form.bits)
         for channel, plane in enumerate(planes[1:], start=1):
             target = plane[region.chroma(self.form)]
-            thin = change[..., channel]
+            thin: npt.NDArray[np.floating] = change[..., channel]
             for axis, step in enumerate((self.form.sub_y, self.form.sub_x)):
                 thin = _thinned(thin, axis, step, self.location[1 - axis], target.shape[axis])
             _add(target, thin, self.form.bits)
