@@ -1,7 +1,7 @@
 """What compositing alone does: a network that copies, on real clips.
 
-With a network that returns its reference's lower half (the frame itself), the mask region should be the
-source scaled down to the network's size and up again, no better and no worse, and everything else the source.
+With a network that returns its reference's lower half (the frame itself), the lips should be the source scaled
+down to the network's size and up again, with a texture of their own, and everything else the source.
 """
 
 import time
@@ -113,8 +113,8 @@ def main():
         "copying",
         "## A network that copies\n\n"
         "Before encoding, luma, every tenth frame: median ± standard deviation. *Scaled down and up* is the same "
-        "region of the source through OpenCV's `resize` alone, which is what compositing should reach, no more "
-        "and no less.\n\n" + table(head, lines),
+        "region of the source through OpenCV's `resize` alone, which is what the lips can be; skin keeps "
+        "more, and a face no larger than the network's picture all (99 dB stands for identical).\n\n" + table(head, lines),
     )
 
 
