@@ -267,9 +267,10 @@ def _high(plane):
 
 
 def old_lips(frames):
-    """Correlation of the result's fine detail with the old mouth's, in the region of the lips; mean over frames."""
-    seen = [f for f in frames if f.lips.sum() > 50]
-    fine = [[finest(plane, f.to_crop)[f.lips] for plane in (f.result, f.source)] for f in seen]
+    """Correlation of the result's fine detail with the old mouth's, where lips are replaced; mean over frames."""
+    lips = [f.lips & (f.mask > 0.95) for f in frames]
+    seen = [(f, where) for f, where in zip(frames, lips, strict=True) if where.sum() > 50]
+    fine = [[finest(plane, f.to_crop)[where] for plane in (f.result, f.source)] for f, where in seen]
     return np.mean([np.corrcoef(*pair)[0, 1] for pair in fine]) if fine else float("nan")
 
 
@@ -384,7 +385,7 @@ the network: (a) returns the face's own lower half; (b) the same, 8 levels light
 lower half of a frame {away} frames away, old head, old light and all. *rectangle*: the published code's paste; *before*:
 a feathered superellipse; *now*: jaw, membrane, detail; *seamlessClone*: OpenCV's, in the same mask. Step and flicker in
 (b) are of what the stand-in's error adds. 99 dB stands for identical. Detail is correlated in what the network's 128
-pixels cannot carry, at the lips; where the face is smaller than that, it is next to nothing, and the source's own.
+pixels cannot carry, where lips are replaced entirely (a still mouth correlates by itself: see *before*); where the face is smaller than that, it is next to nothing, and the source's own.
 
 {rows}
 

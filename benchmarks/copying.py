@@ -114,7 +114,8 @@ def main():
         "## A network that copies\n\n"
         "Before encoding, luma, every tenth frame: median ± standard deviation. *Scaled down and up* is the same "
         "region of the source through OpenCV's `resize` alone, which is what the lips can be; skin keeps "
-        "more, and a face no larger than the network's picture all (99 dB stands for identical).\n\n" + table(head, lines),
+        "more, and a face no larger than the network's picture all (99 dB stands for identical).\n\n"
+        + table(head, lines),
     )
 
 

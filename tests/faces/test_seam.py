@@ -57,7 +57,7 @@ def test_edges_say_little_about_light():
     taken, without = (
         np.abs(membrane(error, image, MASK, SKIN)[INSIDE]).mean() * 255 for image in (seen, FLAT)
     )
-    assert taken < 0.5 * without
+    assert taken < 0.7 * without
 
 
 def test_where_nothing_can_be_trusted_nothing_is_matched():

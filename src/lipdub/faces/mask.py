@@ -28,7 +28,7 @@ MASK_ROUNDNESS = 4
 """Exponent of the superellipse that stands for a jaw that is not known: 2 is an ellipse, infinity a box."""
 MASK_CORE = 0.62
 """Up to this radius of it, 1 at the border, the mouth is entirely the new one."""
-JAW_FEATHER, EDGE_FEATHER, TOP_FEATHER = 0.09, 0.09, 0.055
+JAW_FEATHER, EDGE_FEATHER, TOP_FEATHER = 0.06, 0.09, 0.055
 """Heights of the crop over which the mask fades: inward of the jaw, of the crop's border, and below the nose.
 Measured: the upper lip begins 0.085 below the nose's base, and the lower lip ends 0.17 above the chin."""
 NOSE_BASE, NOSE_FOLLOWS = (0.5, 0.605), (1.5, 0.5)
