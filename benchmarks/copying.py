@@ -1,7 +1,7 @@
 """What compositing alone does: a network that copies, on real clips.
 
-With a network that returns its reference's lower half (the frame itself), the mask region should be the
-source scaled down to the network's size and up again, no better and no worse, and everything else the source.
+With a network that returns its reference's lower half (the frame itself), the lips should be the source scaled
+down to the network's size and up again, with a texture of their own, and everything else the source.
 """
 
 import time
@@ -13,7 +13,7 @@ import numpy as np
 from common import FOOTAGE, CopyReference, Silence, psnr, put, table
 from lipdub.engine import load_landmarker
 from lipdub.faces.analyse import analyse
-from lipdub.faces.paste import MASK_CORE, mouth_mask
+from lipdub.faces.mask import mouth_mask
 from lipdub.media.frames import read_frames
 from lipdub.media.geometry import invert
 from lipdub.media.planes import as_planar, copy_frame, plane_views, pts_of
@@ -33,15 +33,15 @@ def luma(frame, canvas):
     return plane_views(frame, canvas.colour.form)[0]
 
 
-def whole_mask(canvas, box, size, shape):
+def whole_mask(canvas, edit, size, shape):
     """The mask over the whole picture, by itself, not by the paste."""
-    matrix = canvas.crop_to_coded(box, size)
-    return mouth_mask(invert(matrix), (shape[1], shape[0]), size)
+    matrix = canvas.crop_to_coded(edit.box, size)
+    return mouth_mask(invert(matrix), (shape[1], shape[0]), size, edit.jaw)
 
 
 def down_and_up(plane, box, size):
     """The box scaled to S×S by area and back by cubic interpolation, with OpenCV's resize alone."""
-    x, y, width, height = (round(v) for v in box)
+    x, y, width, height = (round(v) for v in box[:4])
     part = plane[max(y, 0) : y + height, max(x, 0) : x + width].astype(np.float32)
     interpolation = cv2.INTER_AREA if height > size else cv2.INTER_CUBIC
     small = cv2.resize(part, (size, size), interpolation=interpolation)
@@ -76,14 +76,14 @@ def measure(path, landmarker):
         after = next(render(plan, info, Silence(), network, [Shown(frame, pts_of(frame))])).frame
         spent += time.perf_counter() - began
         source, result = luma(before, canvas), luma(after, canvas)
-        mask = whole_mask(canvas, edits[0].box, network.size, source.shape)
-        core, band = mask > 0.999, (mask > 0) & (mask < 0.3)
+        mask = whole_mask(canvas, edits[0], network.size, source.shape)
+        core, band = mask > 0.99, (mask > 0) & (mask < 0.3)
         if core.sum() < 16:
             continue
         rows.append(
             (
                 edits[0].height,
-                psnr(result[core], source[core]),
+                min(psnr(result[core], source[core]), 99),
                 psnr(down_and_up(source, edits[0].box, network.size)[core], source[core]),
                 int(np.abs(result[mask == 0].astype(int) - source[mask == 0]).max()),
                 edge_step(result, band) / max(edge_step(source, band), 1e-9),
@@ -94,7 +94,6 @@ def measure(path, landmarker):
 
 
 def main():
-    assert MASK_CORE > 0
     lines = []
     with load_landmarker() as landmarker:
         for name in CLIPS:
@@ -114,8 +113,9 @@ def main():
         "copying",
         "## A network that copies\n\n"
         "Before encoding, luma, every tenth frame: median ± standard deviation. *Scaled down and up* is the same "
-        "region of the source through OpenCV's `resize` alone, which is what compositing should reach, no more "
-        "and no less.\n\n" + table(head, lines),
+        "region of the source through OpenCV's `resize` alone, which is what the lips can be; skin keeps "
+        "more, and a face no larger than the network's picture all (99 dB stands for identical).\n\n"
+        + table(head, lines),
     )
 
 

@@ -154,7 +154,9 @@ def files_of(options: SyncOptions) -> tuple[Path, ...]:
     """Files that options name, beside movie and dub."""
     reference = options.reference if options.reference not in REFERENCES else None
     face = options.faces if pictured(options) else None
-    named = (reference, face, options.plan, options.speech, options.background, options.cues)
+    named = (
+        reference, face, options.plan, options.speech, options.background, options.cues, options.restorer,
+    )  # fmt: skip
     return tuple(Path(name) for name in named if name is not None)
 
 

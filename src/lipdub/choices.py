@@ -49,6 +49,11 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "hwaccel": (str, "Encode on the graphics card: none, auto or nvenc."),
     "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
     "work_dir": (str | None, "Folder, which must be there, for unfinished work, instead of the output's."),
+    "restorer": (
+        str | None,
+        "A face restorer for the painted faces: a name (see fetch-weights --list) or an ONNX model's path.",
+    ),
+    "restorer_strength": (float, "How much of the restorer is used: 0 to 1."),
     "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
     "debug_video": (
         str | None,
@@ -65,6 +70,7 @@ EVERY = tuple(TEXTS)
 NETWORK = (
     "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
     "faces", "cues", "keep_unspoken",
+    "restorer", "restorer_strength",
 )  # fmt: skip
 PLANNING = (
     "reference", "seed", "start", "end", "overwrite", "faces", "cues", "keep_unspoken", "debug_video",

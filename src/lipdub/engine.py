@@ -2,16 +2,20 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from lipdub import weights
 from lipdub.errors import LipdubError, WeightsUnavailableError
 from lipdub.faces.detect import FaceLandmarker
 from lipdub.faces.identity import SFace
+from lipdub.faces.restore import Blended, OnnxRestorer, Restorer
 from lipdub.options import SyncOptions
 from lipdub.progress import Progress, Step, silent
-from lipdub.render import Inpainter
+from lipdub.render import Crops, Inpainter, Threaded
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +64,60 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
         sampler=options.sampler,
     )
     _tell_licence(file)
-    settings = {
+    settings: dict[str, object] = {
         "steps": options.sampling_steps,
         "sampler": options.sampler,
         "seed": options.seed,
         "precision": str(dtype),
     }
-    return Engine(inpainter, file.name or str(file.path), file.sha256, settings)
+    return restoring(Engine(inpainter, file.name or str(file.path), file.sha256, settings), options, progress)
+
+
+def restoring(engine: Engine, options: SyncOptions, progress: Progress = silent) -> Engine:
+    """The engine with the restorer that the options name, or as it is where they name none.
+
+    Raises:
+        WeightsError: the restorer cannot be had, or is not one.
+        OptionError: onnxruntime is not installed.
+    """
+    if options.restorer is None or options.restorer_strength == 0:
+        return engine
+    file = weights.resolve(options.restorer, progress=_bytes(options.restorer, progress))
+    restorer = Blended(OnnxRestorer(file.path), options.restorer_strength)
+    _tell_licence(file)
+    told = {"restorer": file.sha256, "restorer_strength": options.restorer_strength}
+    return replace(
+        engine, inpainter=Restoring(engine.inpainter, restorer), settings={**engine.settings, **told}
+    )
+
+
+class Restoring:
+    """An inpainter whose faces go through a restorer.
+
+    Args:
+        inpainter: what paints.
+        restorer: what makes each face finer.
+    """
+
+    def __init__(self, inpainter: Inpainter, restorer: Restorer) -> None:
+        self._inpainter = inpainter
+        self._restorer = restorer
+        self.size = inpainter.size
+        self.batch_size = inpainter.batch_size
+
+    def __call__(self, images: Crops, references: Crops, mels: npt.NDArray[np.float32], /) -> Crops:
+        """New faces [n, R, R, 3] for faces and references [n, S, S, 3] and mel windows [n, 80, 16]."""
+        return np.stack([self._restorer(face) for face in self._inpainter(images, references, mels)])
+
+    @property
+    def threads(self) -> int:
+        """Those of the inpainter; 0 if it does not say."""
+        return self._inpainter.threads if isinstance(self._inpainter, Threaded) else 0
+
+    def pin_threads(self, count: int, /) -> None:
+        """Let the inpainter compute with so many threads, if it can be told it."""
+        if isinstance(self._inpainter, Threaded):
+            self._inpainter.pin_threads(count)
 
 
 def load_landmarker(progress: Progress = silent) -> FaceLandmarker:

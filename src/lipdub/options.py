@@ -27,10 +27,11 @@ KINDS: Mapping[str, type] = {
     "keep_original_audio": bool, "plan": str, "language": str, "length": str, "audio_offset": Fraction,
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
     "work_dir": str, "keep_work": bool, "faces": str, "cues": str, "keep_unspoken": bool, "debug_video": str,
+    "restorer": str, "restorer_strength": float,
 }  # fmt: skip
 OPTIONAL = frozenset(
     {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "cues",
-     "debug_video"}
+     "debug_video", "restorer"}
 )  # fmt: skip
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
@@ -84,6 +85,8 @@ class SyncOptions:
         fresh: start over instead of going on from an earlier run that was stopped.
         work_dir: folder for unfinished work; None is the output's own.
         keep_work: leave the unfinished work where it is when the output is done.
+        restorer: a name of weights.toml, or the path of an ONNX model, that makes painted faces finer.
+        restorer_strength: 0 (as painted) to 1 (as restored).
 
         Raises:
             OptionError: a value is not one of those.
@@ -118,6 +121,8 @@ class SyncOptions:
     cues: str | None = None
     keep_unspoken: bool = False
     debug_video: str | None = None
+    restorer: str | None = None
+    restorer_strength: float = 0.5
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -135,6 +140,10 @@ class SyncOptions:
         _between("steps", self.steps, 1, MAX_STEPS)
         _between("batch-size", self.batch_size, 1, 4096)
         _between("seed", self.seed, 0, 2**63 - 1)
+        if not 0 <= self.restorer_strength <= 1:
+            raise OptionError(
+                f"--restorer-strength takes a number from 0 to 1, not {self.restorer_strength}."
+            )
         if self.start is not None and self.start < 0:
             raise OptionError("--start must not be negative.")
         if self.end is not None and self.end <= (self.start or 0):
@@ -250,9 +259,17 @@ def _integer(name: str, text: str) -> int:
         raise OptionError(f"{name} takes a whole number, not {text!r}.") from exc
 
 
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise OptionError(f"{name} takes a number, not {text!r}.") from exc
+
+
 PARSERS: Mapping[type, Callable[[str, str], Any]] = {
     str: lambda _, text: text.strip(),
     int: _integer,
+    float: _number,
     bool: _boolean,
     Fraction: lambda name, text: parse_time(text, signed=name in SIGNED),
 }
@@ -267,7 +284,7 @@ def _of_kind(name: str, value: object, kind: type) -> None:
     if value is None and name in OPTIONAL:
         return
     # True is an int to Python, and 2 is as good a time as Fraction(2).
-    fits = isinstance(value, kind) or (kind is Fraction and isinstance(value, int))
+    fits = isinstance(value, kind) or (kind in {Fraction, float} and isinstance(value, int))
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise OptionError(f"--{name.replace('_', '-')} takes a value of type {kind.__name__}, not {value!r}.")
 

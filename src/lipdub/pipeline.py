@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lipdub.checks import check_job, encoding_for
 from lipdub.debugvideo import write_debug_video
 from lipdub.deciding import decide
-from lipdub.engine import LANDMARKER, Engine, fetch, load_engine
+from lipdub.engine import LANDMARKER, Engine, fetch, load_engine, restoring
 from lipdub.errors import OptionError
 from lipdub.identity import segments_of
 from lipdub.journal import Journal
@@ -118,7 +118,7 @@ def sync(
     if given is None:
         fetch(LANDMARKER, progress)
     if inpainter is not None:
-        engine = Engine(inpainter, "given", None)
+        engine = restoring(Engine(inpainter, "given", None), options, progress)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
         sound = hear(track, work / "dub.pcm", progress)

@@ -206,5 +206,6 @@ def _finish(picture: _Picture, canvas: Canvas, generated: Iterator[Crop]) -> Sho
         shown.frame.make_writable()
         planes = plane_views(shown.frame, canvas.colour.form)
         for face in picture.faces:
-            paste(planes, canvas, face.edit.box, next(generated), face.edit.opacity)
+            edit = face.edit
+            paste(planes, canvas, edit.box, next(generated), edit.opacity, edit.jaw, face.image)
     return shown

@@ -238,4 +238,6 @@ def _choices(options: SyncOptions) -> tuple[object, ...]:
         options.precision,
         options.batch_size,
         options.seed,
+        options.restorer,
+        options.restorer_strength,
     )

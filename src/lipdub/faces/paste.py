@@ -7,22 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.crop import Box, turn
+from lipdub.faces.detail import kept_detail, lost_share, sharpened, skin_field, texture
+from lipdub.faces.mask import Field, Jaw, mask_field, spread
+from lipdub.faces.seam import membrane
 from lipdub.faces.warp import warp
-from lipdub.media.colour import ColourModel, Region
+from lipdub.media.colour import ColourModel, Region, Rgb
 from lipdub.media.geometry import Affine, Geometry, compose, invert
 from lipdub.media.planes import Plane
 
 Crop: TypeAlias = npt.NDArray[np.float32]
 """[S, S, 3] RGB in [−1, 1], S the network's image size."""
 
-# The pasted shape, in fractions of the crop: a rounded rectangle in the lower half, which is what the network
-# paints (rows from H/2). It is 1 around the mouth and fades to exactly 0 at its border.
-MASK_CENTRE = (0.5, 0.75)
-MASK_HALF_SIZE = (0.48, 0.25)
-MASK_ROUNDNESS = 4
-"""Exponent of the superellipse: 2 is an ellipse, infinity a rectangle."""
-MASK_CORE = 0.62
-"""Up to this radius, 1 at the border, the mouth is entirely the new one."""
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of red, green and blue with which detail is measured (BT.709): near enough for all."""
 READ_MARGIN = 4
 """Extra pixels read around a crop or a mouth, so that interpolation at the border has neighbours."""
 
@@ -67,49 +64,59 @@ def take_crop(planes: list[Plane], canvas: Canvas, box: Box, size: int) -> Crop:
     return warp(crop, _relative(matrix, region), (size, size))
 
 
-def paste(planes: list[Plane], canvas: Canvas, box: Box, generated: Crop, opacity: float) -> None:
+def paste(
+    planes: list[Plane],
+    canvas: Canvas,
+    box: Box,
+    generated: Crop,
+    opacity: float,
+    jaw: Jaw | None = None,
+    seen: Crop | None = None,
+) -> None:
     """Replace the mouth, in place.
 
-    What is added is opacity · mask · (new − old), with *old* being what the network could see, so that a
-    network that returns its input at the picture's own resolution changes nothing, and a sample where the
-    mask is 0 keeps every bit.
+    What is added is opacity · mask · (new − old). Light and colour are matched at the mask's rim; what is
+    finer than the network's resolution stays where the skin does, and is made anew at the lips. A network
+    that returns its input changes nothing where the face is no larger than that; a sample where the mask is 0
+    keeps every bit.
 
     Args:
         planes: of the coded picture; changed.
         canvas: its geometry and colours.
         box: [5], upright pixels and degrees.
-        generated: what the network made of the crop.
+        generated: what the network made of the crop, [S, S, 3].
         opacity: 0 (old mouth) to 1 (new mouth).
+        jaw: the line of the jaw, in fractions of the crop.
+        seen: what the network saw, [S, S, 3]; taken from the picture if it is not given or of another size.
     """
     size = generated.shape[0]
     matrix = canvas.crop_to_coded(box, size)
     region = canvas.region(_corners(matrix, size, 0.5), READ_MARGIN)
     if min(region.size) <= 0 or opacity <= 0:
         return
+    if seen is None or seen.shape != generated.shape:
+        seen = take_crop(planes, canvas, box, size)
     to_crop = invert(_relative(matrix, region))
-    new = warp(np.asarray((generated + 1) / 2, dtype=np.float32), to_crop, region.size)
-    old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
-    mask = mouth_mask(to_crop, region.size, size) * opacity
-    canvas.colour.add(planes, region, mask[..., None] * (new - old))
+    mask, skin = mask_field(jaw), skin_field(jaw)
+    half = np.float32(0.5)
+    error, shown = (generated - seen) * half, (seen + 1) * half
+    error -= membrane(error, shown, mask, skin)
+    change = warp(sharpened(error, lost_share(to_crop)), to_crop, region.size)
+    fields = np.dstack([mask * np.float32(opacity), kept_detail(error, skin)])
+    shares = spread(fields, to_crop, region.size, size)
+    if lost_share(to_crop) > 0:
+        old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
+        detail = old - warp(sharpened(shown, 1.0), to_crop, region.size)
+        change += lost_share(to_crop) * _other_detail(detail, shares[..., 1], to_crop, size, jaw)
+    canvas.colour.add(planes, region, shares[..., :1] * change)
 
 
-def mouth_mask(to_crop: Affine, shape: tuple[int, int], size: int) -> npt.NDArray[np.float32]:
-    """How much of each pixel is replaced.
-
-    Args:
-        to_crop: the map from pixels of the result to pixels of an S×S crop.
-        shape: (width, height) of the result.
-        size: S.
-
-    Returns:
-        [height, width] in [0, 1]; exactly 0 outside the crop's lower half.
-    """
-    x, y = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]))
-    place = np.stack([x, y], axis=-1) @ to_crop[:, :2].T + to_crop[:, 2]
-    offset = np.abs(((place + 0.5) / size - MASK_CENTRE) / MASK_HALF_SIZE)
-    radius = (offset**MASK_ROUNDNESS).sum(axis=-1) ** (1 / MASK_ROUNDNESS)
-    inward = np.clip((1 - radius) / (1 - MASK_CORE), 0, 1)
-    return np.asarray(inward * inward * (3 - 2 * inward), dtype=np.float32)
+def _other_detail(detail: Rgb, kept: Field, to_crop: Affine, size: int, jaw: Jaw | None) -> Rgb:
+    """What is to be added [h, w, 3] so that detail goes where it is not kept, and texture comes instead."""
+    made = texture(detail @ LUMA, to_crop, size, jaw) * np.sqrt(1 - kept * kept)
+    detail *= (kept - 1)[..., None]
+    detail += made[..., None]
+    return detail
 
 
 def _corners(matrix: Affine, size: int, top: float) -> npt.NDArray[np.float64]:

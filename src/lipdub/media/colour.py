@@ -104,18 +104,20 @@ class ColourModel:
         for plane in planes[1:]:
             samples = plane[region.chroma(self.form)].astype(np.float32)
             parts.append(_upsample(samples, width, height, self.form, self.location))
-        values = (np.stack(parts, axis=-1) - self.offset[: len(parts)]) / self.scale[: len(parts)]
         if self.form.grey:
-            return np.repeat(values, 3, axis=-1).astype(np.float32)
-        return (values @ np.linalg.inv(self.forward).T).astype(np.float32)
+            values = (parts[0] - self.offset[0]) / self.scale[0]
+            return np.repeat(values[..., None], 3, axis=-1).astype(np.float32)
+        matrix = np.linalg.inv(self.forward) / self.scale
+        shifted = np.column_stack([matrix, -matrix @ self.offset])
+        return np.asarray(cv2.transform(np.dstack(parts), shifted), dtype=np.float32)
 
     def add(self, planes: list[Plane], region: Region, difference: Rgb) -> None:
         """Add a difference in RGB [h, w, 3] to a region of the planes, in place, rounding once."""
-        change = (difference @ self.forward.T) * self.scale
+        change = np.asarray(cv2.transform(difference, self.forward * self.scale[:, None]), dtype=np.float32)
         _add(planes[0][region.luma()], change[..., 0], self.form.bits)
         for channel, plane in enumerate(planes[1:], start=1):
             target = plane[region.chroma(self.form)]
-            thin = change[..., channel]
+            thin: npt.NDArray[np.floating] = change[..., channel]
             for axis, step in enumerate((self.form.sub_y, self.form.sub_x)):
                 thin = _thinned(thin, axis, step, self.location[1 - axis], target.shape[axis])
             _add(target, thin, self.form.bits)
@@ -169,8 +171,8 @@ def _upsample(
 
 
 def _thinned(
-    change: npt.NDArray[np.float64], axis: int, step: int, place: float, length: int
-) -> npt.NDArray[np.float64]:
+    change: npt.NDArray[np.floating], axis: int, step: int, place: float, length: int
+) -> npt.NDArray[np.floating]:
     """A change at chroma's samples along one axis: the mean about each of them.
 
     Between two luma samples it is the mean of those of its own group; on one of them, a triangle about it.
