@@ -10,9 +10,10 @@ import pytest
 from lipdub.checks import check_debug_video
 from lipdub.debugvideo import write_debug_video
 from lipdub.errors import OutputError
+from lipdub.faces.crop import to_crop
 from lipdub.media.probe import probe_video
 from lipdub.options import SyncOptions
-from lipdub.overlay import colour_of, draw, reason_of, said_of
+from lipdub.overlay import colour_of, draw, painted, reason_of, said_of
 from lipdub.plan import DUB, SILENCE, Edit, Left, Plan, Stem, edits_at
 from tests.support.media import movie
 
@@ -66,11 +67,12 @@ def test_frames_without_edits_say_so_and_those_left_alone_say_why():
 
 
 def test_the_painted_area_is_tinted():
-    mask = np.zeros((180, 320), np.float32)
-    mask[:20, :20] = 1
-    drawn = draw(GREY, _plan(), 7, mask_of=lambda edit: mask)
-    assert (drawn[:20, :20] != 128).any(axis=-1).all()
-    assert (drawn[:20, 20:60] == 128).all()
+    mask = painted(_edit(), (320, 180))
+    rows, columns = np.nonzero(mask)
+    places = to_crop(np.column_stack([columns, rows]) + 0.5, _edit().box)
+    assert places[:, 1].min() > 0.5 and mask.max() == 1  # the lower half of the turned crop
+    tinted = (draw(GREY, _plan(), 7)[mask > 0.9] != 128).any(axis=-1)
+    assert tinted.all() and np.array_equal(painted(_edit(opacity=0.5), (320, 180)), mask / 2)
 
 
 @pytest.mark.parametrize("pcm", [None, np.zeros(16_000, np.int16)])

@@ -20,7 +20,7 @@ LAYERS = [
     {"picture"},
     {"stretches"},
     {"deciding"},
-    {"debugvideo"},
+    {"debugvideo", "looking"},
     {"identity"},
     {"checks", "engine", "listening", "speaker", "contactsheet"},
     {"render", "segments", "overlay", "stems"},

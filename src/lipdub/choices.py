@@ -73,7 +73,8 @@ NETWORK = (
     "restorer", "restorer_strength",
 )  # fmt: skip
 PLANNING = (
-    "reference", "seed", "start", "end", "overwrite", "faces", "cues", "keep_unspoken", "debug_video",
+    "reference", "seed", "start", "end", "overwrite", "speech", "audio_offset", "faces", "cues",
+    "keep_unspoken", "debug_video", "fresh",
 )  # fmt: skip
 OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "debug_video"}
 FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)

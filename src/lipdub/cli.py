@@ -70,6 +70,10 @@ def sync(
 def plan(
     video: Video,
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan to write (JSON).")],
+    audio: Annotated[
+        Path | None,
+        typer.Option("--audio", "-a", help="The dub: only where it speaks will lips change."),
+    ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Draw everybody in the movie, by number, into this picture.")
     ] = None,
@@ -84,7 +88,7 @@ def plan(
         from lipdub.progress import terminal_progress
 
         with terminal_progress() as progress:
-            made = deciding.write_plan(video, output, options, progress, sheet)
+            made = deciding.write_plan(video, output, options, progress, sheet, audio)
         result = {
             "output": str(output),
             "sheet": str(sheet) if sheet else None,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lipdub.checks import check_cues, check_faces, check_reference, checked_plan, files_of, soundtrack
 from lipdub.deciding import decide
-from lipdub.engine import Engine, load_engine
+from lipdub.engine import Engine, load_engine, restoring
 from lipdub.errors import MediaError, OptionError, OutputError
 from lipdub.media.frames import read_frame_at, upright_image
 from lipdub.media.planes import as_planar, copy_frame, pts_of
@@ -21,6 +21,7 @@ from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.soundtrack import lip_sound
 from lipdub.options import SyncOptions, choose, face_numbers
 from lipdub.outputs import check_output, publish, workspace
+from lipdub.overlay import draw, reason_of
 from lipdub.pipeline import Pathlike
 from lipdub.plan import Plan
 from lipdub.planning import repeated
@@ -30,8 +31,8 @@ from lipdub.speech import Voices
 from lipdub.stems import hear_stems
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-LOOK_AROUND = Fraction(1, 2)
-"""Seconds before and after the frame that are analysed, for a steady box."""
+LOOK_AROUND = Fraction(3, 2)
+"""Seconds before and after the frame that are analysed, for a steady box and to tell who speaks."""
 LOOK_AROUND_REFERENCE = Fraction(5, 2)
 """The same where the reference is another frame."""
 SOUND_AFTER = Fraction(1)
@@ -42,7 +43,7 @@ class PreviewResult:
     """The picture that was made.
 
     Attributes:
-        output: its path; the left half is before, the right half after.
+        output: its path; before, after, and what was decided, side by side.
         seconds: exact time of the frame shown.
         changed: whether a face was found in it.
         notes: what a user should know, a sentence each.
@@ -74,7 +75,7 @@ def preview(
     progress: Progress = silent,
     **choices: Any,
 ) -> PreviewResult:
-    """Dub one frame and draw it beside the original.
+    """Dub one frame and draw it beside the original, and what was decided beside both.
 
     Only the surroundings of the frame are analysed, so the boxes at its edges, and the choice of a random or
     first reference, may differ slightly from those of the whole movie.
@@ -103,21 +104,32 @@ def preview(
     frame = _frame_at(movie, at)
     pts = pts_of(frame)
     engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
-    plan = given or _plan_around(movie, movie.seconds(pts), options, progress)
-    if movie.still:
-        plan = repeated(plan, range(pts, pts + 1))
+    engine = restoring(engine, options, progress) if inpainter else engine
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
-        pcm, lips = lip_sound(track, Path(folder) / "dub.pcm", end=at + SOUND_AFTER)
-        stems = hear_stems(plan.stems, track.offset, Path(folder), end=at + SOUND_AFTER)
+        work = Path(folder)
+        pcm, lips = lip_sound(track, work / "dub.pcm", end=at + SOUND_AFTER)
+        plan = given or _plan_around(movie, movie.seconds(pts), options, work, pcm, progress)
+        if movie.still:
+            plan = repeated(plan, range(pts, pts + 1))
+        stems = hear_stems(plan.stems, track.offset, work, end=at + SOUND_AFTER)
         before = upright_image(frame, movie)
         shown = Shown(copy_frame(frame), pts)
         after = next(render(plan, movie, Voices([pcm, *stems]), engine.inpainter, [shown])).frame
         del pcm, lips, stems
-    _save(np.hstack([before, upright_image(after, movie)]), output, options.overwrite)
+    scale = before.shape[0] / movie.geometry.upright_size[1]
+    decided = draw(before, plan, pts, scale)
+    _save(np.hstack([before, upright_image(after, movie), decided]), output, options.overwrite)
     changed = bool(plan.at(pts))
-    notes = plan.notes if changed else ("no usable face in this frame: it stays as it is.",)
-    return PreviewResult(output, float(movie.seconds(pts)), changed, notes)
+    return PreviewResult(
+        output, float(movie.seconds(pts)), changed, plan.notes if changed else _why(plan, pts)
+    )
+
+
+def _why(plan: Plan, pts: int) -> tuple[str, ...]:
+    """Why nothing changes in a frame."""
+    reasons = tuple(f"face {reason_of(left)}." for left in plan.left_at(pts))
+    return reasons or ("no usable face in this frame: it stays as it is.",)
 
 
 def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
@@ -134,12 +146,19 @@ def _frame_at(movie: VideoInfo, at: Fraction) -> av.VideoFrame:
         raise OptionError(f"{movie.path} shows no frame at {float(at):.3f} s.") from exc
 
 
-def _plan_around(movie: VideoInfo, now: Fraction, options: SyncOptions, progress: Progress) -> Plan:
-    reach = LOOK_AROUND_REFERENCE if options.reference in {"first", "random"} else LOOK_AROUND
+def _plan_around(
+    movie: VideoInfo,
+    now: Fraction,
+    options: SyncOptions,
+    work: Path,
+    pcm: npt.NDArray[np.int16],
+    progress: Progress,
+) -> Plan:
+    reach = LOOK_AROUND_REFERENCE if options.reference in {"first", "random", "pose"} else LOOK_AROUND
     if options.cues is not None or face_numbers(options.faces) is not None:
-        return decide(movie, options, progress)  # numbers are those of the whole movie
+        return decide(movie, options, work, pcm, progress)  # numbers are those of the whole movie
     nearby = replace(options, start=max(now - reach, Fraction(0)), end=now + reach)
-    return decide(movie, nearby, progress, recorded=False)
+    return decide(movie, nearby, work, pcm, progress, recorded=False)
 
 
 def _save(rgb: npt.NDArray[np.uint8], output: Path, overwrite: bool) -> None:

@@ -1,6 +1,6 @@
 """The overlay as a movie: what was decided, frame by frame, with the sound that drives the lips."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -17,8 +17,8 @@ from lipdub.media.frames import Image, read_frames, upright_image
 from lipdub.media.planes import pts_of
 from lipdub.media.probe import VideoInfo
 from lipdub.outputs import publish, workspace
-from lipdub.overlay import MaskOf, draw
-from lipdub.plan import Edit, Plan
+from lipdub.overlay import draw
+from lipdub.plan import Plan
 from lipdub.progress import Progress, Step, silent
 
 LONG_SIDE = 1280
@@ -35,7 +35,6 @@ def write_debug_video(
     start: Fraction | None = None,
     end: Fraction | None = None,
     pcm: npt.NDArray[np.int16] | None = None,
-    mask_of: Callable[[Edit, tuple[int, int]], npt.NDArray[np.float32]] | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Path:
@@ -47,7 +46,6 @@ def write_debug_video(
         output: an MP4, MOV or MKV.
         start, end: seconds; only frames from start up to end are drawn.
         pcm: 16 kHz mono, the sound that drives the lips, heard with it.
-        mask_of: the area that an edit paints, of a picture (width, height).
         overwrite: replace a file of that name.
         progress: told after every frame.
 
@@ -62,7 +60,7 @@ def write_debug_video(
     with workspace(output) as work:
         finished = work / f"debug{output.suffix}"
         try:
-            _write(finished, _drawn(plan, info, start, end, mask_of, progress), info, pcm)
+            _write(finished, _drawn(plan, info, start, end, progress), info, pcm)
         except av.error.FFmpegError as exc:
             raise RenderError(f"{output}: the debug video cannot be encoded ({exc.strerror}).") from exc
         return publish(finished, output, overwrite)
@@ -73,14 +71,11 @@ def _drawn(
     info: VideoInfo,
     start: Fraction | None,
     end: Fraction | None,
-    mask_of: Callable[[Edit, tuple[int, int]], npt.NDArray[np.float32]] | None,
     progress: Progress,
 ) -> Iterator[tuple[int, Image]]:
     for number, frame in enumerate(read_frames(info, start, end), start=1):
         image, scale = _small(upright_image(frame, info), info)
-        size = image.shape[1], image.shape[0]
-        tint: MaskOf | None = (lambda edit, size=size: mask_of(edit, size)) if mask_of else None
-        yield pts_of(frame), draw(image, plan, pts_of(frame), scale, tint)
+        yield pts_of(frame), draw(image, plan, pts_of(frame), scale)
         progress(Step("debug video", number, info.frames))
 
 

@@ -1,44 +1,49 @@
-"""From a movie to a plan: analyse it, and decide what will change."""
+"""From a movie to a plan: look at it, and decide what will change."""
 
-import shutil
-from contextlib import suppress
 from dataclasses import replace
-from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
 
-import av
+import numpy as np
+import numpy.typing as npt
 
-from lipdub.cache import cache_root
-from lipdub.casting import make_cast
-from lipdub.checks import check_cues, check_debug_video, check_faces, check_reference, files_of, pictured
+from lipdub.casting import Cast, make_cast
+from lipdub.checks import (
+    check_cues,
+    check_debug_video,
+    check_faces,
+    check_reference,
+    files_of,
+    pictured,
+    soundtrack,
+)
 from lipdub.contactsheet import PICTURES, contact_sheet, write_picture
 from lipdub.cues import read_cues
 from lipdub.debugvideo import write_debug_video
-from lipdub.engine import EMBEDDER, LANDMARKER, fetch, load_embedder, load_landmarker
-from lipdub.errors import MediaError, OptionError
-from lipdub.faces.analyse import analyse
-from lipdub.faces.detect import FaceLandmarker, scaled
-from lipdub.faces.identity import Embedder, Embedding
-from lipdub.faces.looks import Looks
-from lipdub.identity import content_sha256
-from lipdub.media.frames import read_frames, upright_image
+from lipdub.faces.track import Track
+from lipdub.listening import speech_seconds
+from lipdub.looking import Findings, look_at
 from lipdub.media.probe import VideoInfo, probe_video
-from lipdub.options import REFERENCES, SyncOptions, face_numbers
+from lipdub.media.soundtrack import lip_sound
+from lipdub.options import SyncOptions, face_numbers
 from lipdub.outputs import check_output, content_key, publish, workspace
 from lipdub.people import UNKNOWN
-from lipdub.plan import Plan, Reference
+from lipdub.plan import Plan
 from lipdub.planfile import save_plan
-from lipdub.planning import make_plan, usable_tracks, within
+from lipdub.planning import Sounds, make_plan, usable_tracks, within
 from lipdub.progress import Progress, silent
-from lipdub.segments import digest
+from lipdub.turns import Spans, all_say, seen, who_says
 
-KEPT_ANALYSES = 50
-"""Movies of which the cache remembers what was seen."""
+NO_SPEECH = "no speech was found in the dub: it is taken to be speech from its beginning to its end."
 
 
 def decide(
-    movie: VideoInfo, options: SyncOptions, progress: Progress = silent, *, recorded: bool = True
+    movie: VideoInfo,
+    options: SyncOptions,
+    work: Path,
+    pcm: npt.NDArray[np.int16] | None = None,
+    progress: Progress = silent,
+    *,
+    recorded: bool = True,
 ) -> Plan:
     """Analyse a movie and plan what to change.
 
@@ -47,56 +52,59 @@ def decide(
     Args:
         movie: as probed.
         options: of the job.
+        work: folder for unfinished files.
+        pcm: 16 kHz mono that drives the lips, [n], from the movie's time 0 on; None if it is not known yet.
         progress: told after every frame.
         recorded: go on from what earlier runs saw of this movie, and record what is seen now.
+
+    Raises:
+        LipdubError: see `lipdub.errors`.
     """
     # Numbers of people are those of the whole movie, whatever part of it will change.
     whole = movie.still or options.cues is not None or face_numbers(options.faces) is not None
     start, end = (None, None) if whole else (options.start, options.end)
-    with load_landmarker(progress) as landmarker:
-        picture = None
-        if options.reference not in REFERENCES:
-            picture = picture_reference(Path(options.reference), landmarker)
-        embedder = load_embedder(progress)
-        person = pictured_face(options.faces, landmarker, embedder) if pictured(options) else None
-        record = None
-        if recorded and not movie.still:
-            record = record_for(movie, start, end, fresh=options.fresh, people=embedder is not None)
-        analysis = analyse(movie, landmarker, start, end, progress, record, embedder=embedder)
-    sheet = None if options.cues is None else read_cues(Path(options.cues), movie.rate)
-    faces = "largest" if (options.faces, sheet) == ("auto", None) else options.faces
-    cast = make_cast(analysis, usable_tracks(analysis, movie), movie, faces, person, sheet)
-    if embedder is None and len(analysis.shots) > 1 and cast.people.persons:
-        cast = replace(cast, notes=(*cast.notes, UNKNOWN))
-    plan = make_plan(analysis, movie, options.reference, picture, options.seed, cast)
+    found = look_at(movie, options, work, start, end, progress, recorded=recorded)
+    dub, notes = (None, []) if pcm is None or movie.still else _speech_of_dub(pcm, progress)
+    cast = _cast(found, movie, options, dub)
+    cast = replace(cast, notes=tuple(dict.fromkeys((*found.notes, *notes, *cast.notes))))
+    talk = () if dub is None else dub
+    plan = make_plan(found.analysis, movie, options.reference, found.reference, options.seed, cast, talk)
     plan = plan if movie.still else within(plan, options.start, options.end)
     return replace(plan, key=content_key(movie.path))
 
 
-def record_for(
-    movie: VideoInfo, start: Fraction | None, end: Fraction | None, *, fresh: bool, people: bool = False
-) -> Looks:
-    """The record of what was seen of a movie, in the user's cache; the oldest ones are removed.
+def _speech_of_dub(pcm: npt.NDArray[np.int16], progress: Progress) -> tuple[Spans | None, list[str]]:
+    """Where the dub has speech, in seconds of the movie, and what is to be said of it."""
+    spans, notes = speech_seconds(pcm, progress)
+    return (spans, notes) if len(spans) else (None, [*notes, NO_SPEECH])
 
-    It is found by the content of the movie, so it serves all languages, whatever the files are called.
+
+def _cast(found: Findings, movie: VideoInfo, options: SyncOptions, dub: Spans | None) -> Cast:
+    """Who says what."""
+    sheet = None if options.cues is None else read_cues(Path(options.cues), movie.rate)
+    tracks = usable_tracks(found.analysis, movie)
+    said = None if movie.still else _said(tracks, found, movie, options, dub)
+    faces = "largest" if movie.still and options.faces == "auto" else options.faces
+    cast = make_cast(found.analysis, tracks, movie, faces, found.person, sheet, said)
+    if not found.knows_people and len(found.analysis.shots) > 1 and cast.people.persons:
+        cast = replace(cast, notes=(*cast.notes, UNKNOWN))
+    return cast
+
+
+def _said(
+    tracks: list[Track], found: Findings, movie: VideoInfo, options: SyncOptions, dub: Spans | None
+) -> dict[int, Sounds]:
+    """What each face says, by the id of its track.
+
+    Of all faces, and of several that are named, each says what falls into its turns; if one alone is named,
+    it says all of the dub.
     """
-    folder = cache_root() / "analyses"
-    parts = {
-        "versions": [version("lipdub"), version("mediapipe"), av.library_versions],
-        "movie": content_sha256(movie.path),
-        "stream": movie.index,
-        "range": (start, end),
-        "landmarker": content_sha256(fetch(LANDMARKER)),
-        "embedder": content_sha256(fetch(EMBEDDER)) if people else None,
-    }
-    own = folder / digest(parts)[:32]
-    if fresh:
-        shutil.rmtree(own, ignore_errors=True)
-    with suppress(OSError):
-        others = sorted((p for p in folder.iterdir() if p != own), key=lambda p: p.stat().st_mtime)
-        for old in others[: max(0, len(others) + 1 - KEPT_ANALYSES)]:
-            shutil.rmtree(old, ignore_errors=True)
-    return Looks(own)
+    faces = seen(tracks, movie, found.original)
+    named = face_numbers(options.faces)
+    by_turns = options.faces == "auto" or (named is not None and len(named) > 1)
+    decide_for = who_says if by_turns else all_say
+    said = decide_for(faces, found.original, dub, keep_unspoken=options.keep_unspoken)
+    return {track.id: sounds for track, sounds in zip(tracks, said, strict=True)}
 
 
 def write_plan(
@@ -105,6 +113,7 @@ def write_plan(
     options: SyncOptions,
     progress: Progress = silent,
     sheet: Path | None = None,
+    audio: Path | None = None,
 ) -> Plan:
     """Analyse a movie and write what `sync` would change as JSON.
 
@@ -114,35 +123,55 @@ def write_plan(
         options: of the job.
         progress: told after every frame.
         sheet: picture to draw, of everybody in the movie.
+        audio: the dub; without it, faces change whenever they speak in the movie.
 
     Raises:
         LipdubError: see `lipdub.errors`.
     """
     movie = probe_video(video)
-    check_output(output, (video, *files_of(options)), options.overwrite)
+    track = None if audio is None else soundtrack(audio, options)
+    files = (video, *files_of(options), *(() if audio is None else (audio,)))
+    check_output(output, files, options.overwrite)
     if sheet is not None:
-        check_output(sheet, (video, output, *files_of(options)), options.overwrite)
+        check_output(sheet, (output, *files), options.overwrite)
     check_reference(options)
-    check_debug_video(options, (video, output, *files_of(options)))
+    check_debug_video(options, (output, *files))
     check_faces(options)
     check_cues(movie, options)
-    plan = decide(movie, options, progress)
-    if sheet is not None:
-        write_picture(contact_sheet(movie, plan.people), sheet, options.overwrite)
     with workspace(output) as work:
+        pcm = None if track is None else lip_sound(track, work / "dub.pcm")[0]
+        plan = decide(movie, options, work, pcm, progress)
+        if sheet is not None:
+            write_picture(contact_sheet(movie, plan.people), sheet, options.overwrite)
+        if options.debug_video is not None:
+            show_decisions(plan, movie, options, pcm, progress)
         save_plan(plan, work / "plan.json")
         publish(work / "plan.json", output, options.overwrite)
-    if options.debug_video is not None:
-        write_debug_video(
-            plan,
-            movie,
-            Path(options.debug_video),
-            start=options.start,
-            end=options.end,
-            overwrite=options.overwrite,
-            progress=progress,
-        )
     return plan
+
+
+def show_decisions(
+    plan: Plan,
+    movie: VideoInfo,
+    options: SyncOptions,
+    pcm: npt.NDArray[np.int16] | None,
+    progress: Progress = silent,
+) -> None:
+    """Write the debug video that the options name.
+
+    Raises:
+        LipdubError: see `lipdub.debugvideo.write_debug_video`.
+    """
+    write_debug_video(
+        plan,
+        movie,
+        Path(str(options.debug_video)),
+        start=options.start,
+        end=options.end,
+        pcm=pcm,
+        overwrite=options.overwrite,
+        progress=progress,
+    )
 
 
 def sheet_of(options: SyncOptions, sheet: Path | None) -> tuple[SyncOptions, Path | None]:
@@ -154,39 +183,3 @@ def sheet_of(options: SyncOptions, sheet: Path | None) -> tuple[SyncOptions, Pat
     if sheet is None and pictured(options) and named.suffix.lower() in PICTURES and not named.exists():
         return replace(options, faces=SyncOptions().faces), named
     return options, sheet
-
-
-def pictured_face(name: str, landmarker: FaceLandmarker, embedder: Embedder | None) -> Embedding:
-    """Who the largest face in a picture is.
-
-    Raises:
-        MediaError: it is not a picture, or shows no face.
-        OptionError: nothing is there that could tell.
-    """
-    if embedder is None:
-        raise OptionError(
-            f"--faces {name}: whom it shows cannot be told without SFace; run `lipdub fetch-weights sface`."
-        )
-    info = probe_video(Path(name))
-    image = upright_image(next(iter(read_frames(info))), info)
-    faces = landmarker(image)
-    if not faces:
-        raise MediaError(f"{name}: no face was found in the picture of whom to dub; choose a clearer one.")
-    return embedder(image, max(faces, key=lambda face: float(face.box[3])).landmarks)
-
-
-def picture_reference(path: Path, landmarker: FaceLandmarker) -> Reference:
-    """The largest face in a picture, as a reference.
-
-    Raises:
-        MediaError: it is not a picture, or shows no face.
-    """
-    info = probe_video(path)
-    image = upright_image(next(iter(read_frames(info))), info)
-    faces = landmarker(image)
-    if not faces:
-        raise MediaError(f"{path}: no face was found in the reference picture; choose a clearer one.")
-    factor = info.geometry.upright_size[1] / image.shape[0]
-    largest = max((scaled(face, factor) for face in faces), key=lambda face: float(face.box[3]))
-    x, y, width, height, roll = largest.box.tolist()
-    return Reference((x, y, width, height, roll), picture=str(path.resolve()))

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub import weights
-from lipdub.errors import LipdubError, WeightsUnavailableError
-from lipdub.faces.detect import FaceLandmarker
+from lipdub.errors import LipdubError
+from lipdub.faces.detect import FaceDetector, FaceLandmarker
 from lipdub.faces.identity import SFace
 from lipdub.faces.restore import Blended, OnnxRestorer, Restorer
 from lipdub.options import SyncOptions
@@ -20,7 +20,7 @@ from lipdub.render import Crops, Inpainter, Threaded
 log = logging.getLogger(__name__)
 
 LANDMARKER = "face_landmarker"
-EMBEDDER = "sface"
+EMBEDDER, DETECTOR = "sface", "yunet"
 BATCH_SIZES = {"cpu": 4, "mps": 8, "cuda": 32}
 """Faces at once, by kind of device, where the user does not say."""
 
@@ -126,7 +126,8 @@ def load_landmarker(progress: Progress = silent) -> FaceLandmarker:
     Raises:
         WeightsError: it cannot be had.
     """
-    return FaceLandmarker(fetch(LANDMARKER, progress))
+    detector = fetch_if_possible(DETECTOR, progress)
+    return FaceLandmarker(fetch(LANDMARKER, progress), FaceDetector(detector) if detector else None)
 
 
 def load_embedder(progress: Progress = silent) -> SFace | None:
@@ -135,10 +136,8 @@ def load_embedder(progress: Progress = silent) -> SFace | None:
     Raises:
         WeightsError: what is there is damaged.
     """
-    try:
-        return SFace(fetch(EMBEDDER, progress))
-    except WeightsUnavailableError:
-        return None
+    file = fetch_if_possible(EMBEDDER, progress)
+    return SFace(file) if file else None
 
 
 def fetch(name: str, progress: Progress = silent) -> Path:
@@ -148,6 +147,15 @@ def fetch(name: str, progress: Progress = silent) -> Path:
         WeightsError: it cannot be had.
     """
     return weights.locate(name, progress=_bytes(name, progress))
+
+
+def fetch_if_possible(name: str, progress: Progress = silent) -> Path | None:
+    """The file of a catalogue name that can be done without, fetched if need be; None if it cannot be had.
+
+    Raises:
+        WeightsError: what is there is damaged.
+    """
+    return weights.locate_if_possible(name, progress=_bytes(name, progress))
 
 
 def fetch_all(names: Sequence[str], progress: Progress = silent) -> dict[str, Path]:

@@ -6,13 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub import weights
-from lipdub.errors import WeightsError
 from lipdub.progress import Progress, Step, silent
+from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.activity import loud_spans
 from lipdub.speech.mel import let_go
 from lipdub.speech.spans import WINDOW, SampleSpans, speech_in
 
 NETWORK = "silero_vad"
+LOUDNESS_ALONE = (
+    "speech is told from other sound by its loudness alone: Silero VAD could not be fetched"
+    f" (`lipdub fetch-weights {NETWORK}`)."
+)
 CHUNK = 1024
 """Windows at a time: 33 s of sound and about 40 MB of activations, however long the sound is."""
 
@@ -24,14 +28,20 @@ def speech_spans(pcm: npt.NDArray[np.int16], progress: Progress = silent) -> tup
         pcm: [n] int16, 16 kHz mono; may be a `numpy.memmap` of hours of sound.
         progress: told how far a download is.
     """
-    try:
-        file = weights.locate(
-            NETWORK, progress=lambda done, total: progress(Step(f"fetch {NETWORK}", done, total, "bytes"))
-        )
-        return speech_in(probabilities(pcm, file)), []
-    except WeightsError as exc:
-        reason = str(exc).rstrip(".")
-        return loud_spans(pcm), [f"speech is told from other sound by its loudness alone: {reason}."]
+    file = weights.locate_if_possible(
+        NETWORK, progress=lambda done, total: progress(Step(f"fetch {NETWORK}", done, total, "bytes"))
+    )
+    if file is None:
+        return loud_spans(pcm), [LOUDNESS_ALONE]
+    return speech_in(probabilities(pcm, file)), []
+
+
+def speech_seconds(
+    pcm: npt.NDArray[np.int16], progress: Progress = silent
+) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """Like `speech_spans`, in seconds of the sound: [n, 2]."""
+    spans, notes = speech_spans(pcm, progress)
+    return spans / NETWORK_RATE, notes
 
 
 def probabilities(pcm: npt.NDArray[np.int16], file: Path) -> npt.NDArray[np.float32]:

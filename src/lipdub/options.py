@@ -85,11 +85,16 @@ class SyncOptions:
         fresh: start over instead of going on from an earlier run that was stopped.
         work_dir: folder for unfinished work; None is the output's own.
         keep_work: leave the unfinished work where it is when the output is done.
+        faces: who says the dub: ``auto`` (whoever speaks), ``largest`` (of each shot), ``all``, numbers of
+            people as the sheet of faces shows them (``1,3``), or the path of a picture of the person.
+        cues: path of a list of who says what, when (see `lipdub.cues.read_cues`).
+        keep_unspoken: leave a face alone, instead of closing its lips, where it speaks and the dub is silent.
+        debug_video: path of a movie to write beside the output, which shows what was decided, frame by frame.
         restorer: a name of weights.toml, or the path of an ONNX model, that makes painted faces finer.
         restorer_strength: 0 (as painted) to 1 (as restored).
 
-        Raises:
-            OptionError: a value is not one of those.
+    Raises:
+        OptionError: a value is not one of those.
     """
 
     weights: str = DEFAULT_WEIGHTS

@@ -1,13 +1,15 @@
 """Draw a plan over a picture: crops, who is who, what is painted, and why a face is left alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import from_crop
+from lipdub.faces.crop import from_crop, turn
+from lipdub.faces.mask import GRID, mouth_mask
+from lipdub.media.geometry import invert
 from lipdub.plan import DUB, SILENCE, Edit, Left, Plan
 
 Image: TypeAlias = npt.NDArray[np.uint8]
@@ -29,11 +31,8 @@ FONT, FONT_HEIGHT = cv2.FONT_HERSHEY_SIMPLEX, 22
 """OpenCV's font, and the pixels of its capitals at scale 1."""
 CORNERS = np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]])
 
-MaskOf: TypeAlias = Callable[[Edit], npt.NDArray[np.float32]]
-"""How much of each pixel of the picture an edit replaces: [H, W] in [0, 1]."""
 
-
-def draw(image: Image, plan: Plan, pts: int, scale: float = 1.0, mask_of: MaskOf | None = None) -> Image:
+def draw(image: Image, plan: Plan, pts: int, scale: float = 1.0) -> Image:
     """What a plan says of one frame, drawn over it.
 
     Args:
@@ -41,7 +40,6 @@ def draw(image: Image, plan: Plan, pts: int, scale: float = 1.0, mask_of: MaskOf
         plan: what changes.
         pts: of the frame.
         scale: pixels of this picture for one of the movie's upright picture.
-        mask_of: tells the area that is painted, which is tinted; None leaves that out.
 
     Returns:
         [H, W, 3] RGB.
@@ -49,15 +47,32 @@ def draw(image: Image, plan: Plan, pts: int, scale: float = 1.0, mask_of: MaskOf
     drawn = image.copy()
     edits = plan.at(pts)
     for edit in edits:
-        if mask_of is not None:
-            _tint(drawn, mask_of(edit), colour_of(edit.face))
+        _tint(drawn, painted(edit, (image.shape[1], image.shape[0]), scale), colour_of(edit.face))
         _outline(drawn, edit, scale)
     for edit in edits:  # words lie above all lines
         low = from_crop(CORNERS, edit.box).min(axis=0) * scale
         _write(drawn, said_of(edit, plan), low - (0, 4), colour_of(edit.face))
-    lines = [reason_of(left) for left in plan.left if left.first <= pts <= left.last]
+    lines = [reason_of(left) for left in plan.left_at(pts)]
     _write_below(drawn, lines if lines or edits else ["nothing changes"])
     return drawn
+
+
+def painted(edit: Edit, shape: tuple[int, int], scale: float = 1.0) -> npt.NDArray[np.float32]:
+    """How much of each pixel an edit replaces.
+
+    Args:
+        edit: the edit.
+        shape: (width, height) of the picture.
+        scale: pixels of this picture for one of the movie's upright picture.
+
+    Returns:
+        [height, width] in [0, 1].
+    """
+    box = edit.box * (scale, scale, scale, scale, 1)
+    linear = turn(edit.roll) * box[2:4] / GRID
+    centre = box[:2] + box[2:4] / 2 - 0.5
+    to_picture = np.column_stack([linear, centre - linear @ np.full(2, (GRID - 1) / 2)])
+    return mouth_mask(invert(to_picture), shape, GRID, edit.jaw) * np.float32(edit.opacity)
 
 
 def said_of(edit: Edit, plan: Plan) -> str:

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.checks import check_job, encoding_for
-from lipdub.debugvideo import write_debug_video
-from lipdub.deciding import decide
+from lipdub.deciding import decide, show_decisions
 from lipdub.engine import LANDMARKER, Engine, fetch, load_engine, restoring
 from lipdub.errors import OptionError
 from lipdub.identity import segments_of
@@ -122,14 +121,15 @@ def sync(
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
         sound = hear(track, work / "dub.pcm", progress)
-        made = given or decide(movie, options, progress)
+        made = given or decide(movie, options, work, sound.pcm, progress)
         stems = hear_stems(made.stems, track.offset, work)
         job = _Job(movie, track, sound, stems, output, options, work, progress)
         if movie.still:
             made = repeated(made, job.shown)
         picture, encoding = _render(job, made, engine)
         output, notes = _put_together(job, picture, encoding)
-        _show_decisions(job, made)
+        if options.debug_video is not None:
+            show_decisions(made, movie, options, sound.pcm, progress)
     return SyncResult(
         output=output,
         frames=picture.frames,
@@ -256,22 +256,6 @@ def _put_together(job: _Job, picture: Picture, encoding: Encoding) -> tuple[Path
         mode=job.options.length,
     )
     return written, [*sound.notes, *notes, *job.sound.notes, *said]
-
-
-def _show_decisions(job: _Job, plan: Plan) -> None:
-    """Write the debug video, if one is wanted."""
-    options = job.options
-    if options.debug_video is not None:
-        write_debug_video(
-            plan,
-            job.movie,
-            Path(options.debug_video),
-            start=options.start,
-            end=options.end,
-            pcm=job.sound.pcm,
-            overwrite=options.overwrite,
-            progress=job.progress,
-        )
 
 
 def _dub_end(job: _Job) -> Fraction:

@@ -182,6 +182,10 @@ class Plan:
         low, high = np.searchsorted(self.edits["pts"], [pts, pts + 1])
         return list(_edits(self.edits[low:high]))
 
+    def left_at(self, pts: int) -> list[Left]:
+        """Who is left alone in one frame, and why."""
+        return [left for left in self.left if left.first <= pts <= left.last]
+
     def mel_time(self, pts: int) -> Fraction:
         """Where the sound of a frame lies in the dub, in seconds: the frame's own time."""
         return pts * self.time_base - self.origin

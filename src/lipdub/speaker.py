@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub import weights
-from lipdub.errors import MediaError, WeightsError
+from lipdub.errors import MediaError
 from lipdub.faces.speaker import PER_SECOND, Pictures, Scorer
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lipdub.models.lr_asd import LrAsd
 
 NETWORK = "lr_asd"
+LIPS_ALONE = (
+    "who speaks is told by the movement of the lips alone, which is less sure: LR-ASD could not be fetched"
+    f" (`lipdub fetch-weights {NETWORK}`)."
+)
 CHUNK = 64
 """Pictures embedded at a time: 2.5 s of a face, about 60 MB of activations."""
 MARGIN = 9
@@ -118,13 +122,11 @@ def load_speaker(
     """
     if pcm is None:
         return None, []
-    try:
-        file = weights.locate(
-            NETWORK, progress=lambda done, total: progress(Step(f"fetch {NETWORK}", done, total, "bytes"))
-        )
-        from lipdub.models.lr_asd import load_lr_asd
+    file = weights.locate_if_possible(
+        NETWORK, progress=lambda done, total: progress(Step(f"fetch {NETWORK}", done, total, "bytes"))
+    )
+    if file is None:
+        return None, [LIPS_ALONE]
+    from lipdub.models.lr_asd import load_lr_asd
 
-        return ActiveSpeaker(load_lr_asd(file), pcm), []
-    except WeightsError as exc:
-        reason = str(exc).rstrip(".")
-        return None, [f"who speaks is told by the movement of the lips alone, which is less sure: {reason}."]
+    return ActiveSpeaker(load_lr_asd(file), pcm), []

@@ -123,6 +123,19 @@ def who_says(
     return [_without_flicker(words, face.seconds) for words, face in zip(said, faces, strict=True)]
 
 
+def all_say(
+    faces: Sequence[Seen],
+    original: Spans | None = None,
+    dub: Spans | None = None,
+    *,
+    keep_unspoken: bool = False,
+) -> list[npt.NDArray[np.int32]]:
+    """Like `who_says`, where it is known that these faces, and nobody else, say the dub, all of it."""
+    old = NONE if original is None or keep_unspoken else without_holes(original, HOLE_SECONDS)
+    new = np.array([[-np.inf, np.inf]]) if dub is None else without_holes(dub, HOLE_SECONDS)
+    return [_without_flicker(_said(face, old, new, dub), face.seconds) for face in faces]
+
+
 def _by_shot(faces: Sequence[Seen]) -> list[list[int]]:
     """Indices of the faces of each shot."""
     shots: dict[int, list[int]] = {}

@@ -12,7 +12,7 @@ from lipdub.weights.catalogue import (
     load_catalogue,
 )
 from lipdub.weights.folders import cache_folder, notice_due, notice_shown
-from lipdub.weights.store import Status, WeightsFile, locate, resolve, status, verify
+from lipdub.weights.store import Status, WeightsFile, locate, locate_if_possible, resolve, status, verify
 
 __all__ = [
     "Entry",
@@ -25,6 +25,7 @@ __all__ = [
     "cache_folder",
     "load_catalogue",
     "locate",
+    "locate_if_possible",
     "notice_due",
     "notice_shown",
     "resolve",

@@ -1,12 +1,13 @@
 """From a name to a checked file: given by hand, in the cache, or fetched now."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lipdub.errors import UnknownWeightsError, WeightsHashError
+from lipdub.errors import UnknownWeightsError, WeightsHashError, WeightsUnavailableError
 from lipdub.weights.catalogue import Entry, load_catalogue
 from lipdub.weights.folders import (
     cache_folder,
@@ -22,6 +23,10 @@ Progress = Callable[[int, int | None], None]
 
 # Seconds between two looks at how far another process is that fetches the same file.
 _TICK = 0.5
+
+
+_offline = False
+"""Whether weights could not be fetched in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,22 @@ def locate(name: str, *, progress: Progress | None = None) -> Path:
 
             fetch(entry, target, progress)
     return target
+
+
+def locate_if_possible(name: str, *, progress: Progress | None = None) -> Path | None:
+    """Like `locate`, for weights that can be done without: None if they are not here and cannot be fetched.
+
+    Nothing is fetched where LIPDUB_OFFLINE is set, nor after a fetch of this process failed: on a machine
+    without a network, each would take its time to fail.
+    """
+    global _offline  # noqa: PLW0603
+    if status(name).state == "missing" and (_offline or os.environ.get("LIPDUB_OFFLINE")):
+        return None
+    try:
+        return locate(name, progress=progress)
+    except WeightsUnavailableError:
+        _offline = True
+        return None
 
 
 def resolve(name_or_path: str | Path, *, progress: Progress | None = None) -> WeightsFile:
