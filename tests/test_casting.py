@@ -62,8 +62,11 @@ def test_cues_say_what_faces_say():
     # 0.1 s is shown first: frame n is shown at n/25 - 0.1.
     cues = (Cue(Fraction(3, 10), Fraction(7, 10), 1), Cue(Fraction(5, 10), Fraction(9, 10), 2, stem))
     plan = planned(sheet=CueSheet(Path("c.csv"), cues, ("a note",)))
-    assert sounds(plan, 1) == dict.fromkeys(range(10, 20), DUB)
-    assert sounds(plan, 2) == dict.fromkeys(range(15, 25), 1)
+    # Two frames before and after are the fade.
+    assert sounds(plan, 1) == dict.fromkeys(range(8, 22), DUB)
+    assert sounds(plan, 2) == dict.fromkeys(range(13, 27), 1)
+    whole = plan.edits[(plan.edits["face"] == 1) & (plan.edits["opacity"] == 1)]
+    assert len(whole) == 10
     assert plan.stems == (stem,) and "a note" in plan.notes
     assert not any("not in the picture" in note for note in plan.notes)
     late = [Cue(Fraction(3), Fraction(4), 2, None, line) for line in range(2, 20)]
@@ -78,7 +81,7 @@ def test_cues_say_what_faces_say():
 def test_what_speakers_say_is_planned():
     said = np.repeat([DUB, SILENCE, UNTOUCHED], [20, 20, 10]).astype(np.int32)
     plan = planned(speaking={5: said})
-    assert sounds(plan, 2) == dict.fromkeys(range(20), DUB) | dict.fromkeys(range(20, 40), SILENCE)
+    assert sounds(plan, 2) == dict.fromkeys(range(20), DUB) | dict.fromkeys(range(20, 42), SILENCE)
     assert set(sounds(plan, 1).values()) == {DUB}
 
 

@@ -4,17 +4,21 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import cv2
 import numpy as np
 import pytest
 
-from lipdub import deciding
+from lipdub import looking
 from lipdub.checks import check_cues, check_job, files_of
-from lipdub.deciding import decide, pictured_face, sheet_of, write_plan
+from lipdub.deciding import decide as decide_in
+from lipdub.deciding import sheet_of, write_plan
 from lipdub.errors import CueError, MediaError, OptionError
 from lipdub.faces.identity import five_points
+from lipdub.faces.mouths import SKIN_SHAPE
+from lipdub.looking import pictured_face
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.options import SyncOptions
 from lipdub.people import UNKNOWN
@@ -26,6 +30,11 @@ from tests.support.media import click_file, movie
 
 SIZE, COUNT, CUT = (320, 180), 60, 30
 TALL, SHORT = (62, 80), (45, 58)
+
+
+def decide(info: VideoInfo, options: SyncOptions) -> Plan:
+    with TemporaryDirectory() as work:
+        return decide_in(info, options, Path(work))
 
 
 def by_height(image: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -59,11 +68,13 @@ def cast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]
     (tmp_path / "weights").touch()
 
     def stand_in(embedder: object) -> None:
-        monkeypatch.setattr(deciding, "load_landmarker", lambda progress: nullcontext(BlobLandmarker()))
-        monkeypatch.setattr(deciding, "load_embedder", lambda progress: embedder)
-        monkeypatch.setattr(deciding, "fetch", lambda name: tmp_path / "weights")
+        monkeypatch.setattr(looking, "load_landmarker", lambda progress: nullcontext(BlobLandmarker()))
+        monkeypatch.setattr(looking, "load_embedder", lambda progress: embedder)
+        monkeypatch.setattr(looking, "fetch", lambda name: tmp_path / "weights")
 
     stand_in(by_height)
+    unknown = np.nan, np.full(SKIN_SHAPE, np.nan)  # a drawn face is too flat to be called sharp
+    monkeypatch.setattr("lipdub.faces.sighting.look_at_mouth", lambda image, box: unknown)
     return stand_in
 
 

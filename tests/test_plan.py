@@ -88,7 +88,7 @@ def test_opacity_fades_where_the_mouth_leaves_the_picture():
     )  # a third of the lower half is outside from frame 50 on
     plan = _plan(track)
     assert len(plan.edits) == 50
-    assert plan.left == (Left(0, 2000, 3960, "leaves the picture"),)
+    assert plan.left == (Left(1, 2000, 3960, "leaves the picture"),)
     assert plan.edits["opacity"][0] == 1
     assert np.diff(plan.edits["opacity"][-3:]).max() < 0
 

@@ -23,6 +23,8 @@ from lipdub.references import FAR_SECONDS, Frames, choose_references, nearest_re
 Sounds = npt.NDArray[np.int32]
 """[n], what a face says in each frame of its track (see `lipdub.plan.Edit`); `UNTOUCHED` where it is left."""
 
+ROUNDING = 1e-6
+"""Seconds: times are compared as floats."""
 SAYS_NOTHING = "says nothing of the dub"
 NOT_CHOSEN = "not among those to dub"
 
@@ -123,7 +125,7 @@ def _sounds(track: Track, cast: Cast, info: VideoInfo) -> Sounds:
     after = np.searchsorted(spoken, np.arange(len(said)))
     before, next_ = spoken[np.maximum(after - 1, 0)], spoken[np.minimum(after, len(spoken) - 1)]
     nearest = np.where(np.abs(seconds - seconds[before]) <= np.abs(seconds[next_] - seconds), before, next_)
-    return np.where(np.abs(seconds - seconds[nearest]) <= FADE_SECONDS, said[nearest], said)
+    return np.where(np.abs(seconds - seconds[nearest]) < FADE_SECONDS - ROUNDING, said[nearest], said)
 
 
 def _gated(track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo) -> Gated:

@@ -97,7 +97,7 @@ def test_an_analysis_that_is_stopped_goes_on_and_ends_the_same(
     for stop in stops:
         record = Looks(tmp_path / "record")
         with pytest.raises(StoppedError):
-            analyse(made, BlobLandmarker(), None, None, stopped_at(stop), record, Counting())
+            analyse(made, BlobLandmarker(), None, None, stopped_at(stop), record, embedder=Counting())
     landmarker = BlobLandmarker()
     again = analyse(made, landmarker, record=Looks(tmp_path / "record"), embedder=Counting())
     assert same(again, whole)
@@ -105,7 +105,8 @@ def test_an_analysis_that_is_stopped_goes_on_and_ends_the_same(
     assert landmarker.calls <= 4 * (COUNT - known) + 20  # what was seen is not looked at again
 
 
-def test_faces_are_embedded_about_once_a_second(made: VideoInfo):
+def test_faces_are_embedded_about_once_a_second(made: VideoInfo, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(analysing, "PART_FRAMES", 250)
     embedder = Counting()
     analysis = analyse(made, BlobLandmarker(), embedder=embedder)
     seconds = sum(float((track.pts[-1] - track.pts[0]) * made.time_base) for track in analysis.tracks)

@@ -137,7 +137,7 @@ def test_resolve_unknown(cache: Path) -> None:
     with pytest.raises(UnknownWeightsError) as caught:
         resolve("dif2lip")
     assert str(caught.value) == (
-        "dif2lip is neither a file nor the name of known weights (diff2lip, face_landmarker, yunet); "
+        f"dif2lip is neither a file nor the name of known weights ({', '.join(load_catalogue())}); "
         "did you mean diff2lip?"
     )
     with pytest.raises(UnknownWeightsError, match=r"known weights \(.*\)\.$"):
