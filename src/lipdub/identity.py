@@ -1,9 +1,8 @@
 """What decides the pixels of a job, as keys: the content of its inputs, the weights, the options that matter.
 
 Not in the keys: the device and the batch size. So a run that was begun on one graphics card can go on upon
-    another, or with smaller batches where memory was short, and what is finished is kept; the precision is
-    in them. The same bits are promised on one class of device only, with one batch size and one set of
-    libraries.
+another, or with smaller batches where memory was short, and what is finished is kept; the precision is in
+them. The same bits are promised on one class of device only, with one batch size and one set of libraries.
 """
 
 import uuid

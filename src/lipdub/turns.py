@@ -88,8 +88,7 @@ def seen(tracks: Sequence[Track], info: VideoInfo, original: Spans | None) -> li
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Somebody speaks in the movie from second `first` to `last`; `who` is an index into the faces, or
-    `NOBODY`."""
+    """Somebody speaks from second `first` to `last`; `who` is an index into the faces, or `NOBODY`."""
 
     who: int
     first: float

@@ -1,5 +1,4 @@
-"""Faces in one picture: MediaPipe's landmarker, and YuNet, which finds the small ones but has no
-landmarks."""
+"""Faces in one picture: by MediaPipe's landmarker, and by YuNet, which finds small ones but no shape."""
 
 import os
 import threading

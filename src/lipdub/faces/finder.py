@@ -1,5 +1,4 @@
-"""Find the faces of a movie, frame by frame: each near where it was, new ones in the picture and in
-parts of it."""
+"""Find the faces of a movie, frame by frame: each near where it was, new ones wherever there are any."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from lipdub.faces.crop import Box
 from lipdub.faces.detect import SAME_FACE_IOU, Face, FaceLandmarker, Image, distinct, overlap, shifted
 
 AROUND = (2.2, 4.0)
-"""A face is looked for in a square this many times as high as its box; where none is seen, in a wider
-one: of 94
-faces in a dim hall, most from the side, the landmarker saw 14 in the first and 21 in the second, not
-all the same."""
+"""A face is looked for in a square this many times as high as its box; where none is seen, in a wider one: of
+94 faces in a dim hall, most from the side, the landmarker saw 14 in the first and 21 in the second, not all
+the same."""
 ROUND_SECONDS = 1.0
 """How long it takes to search all parts of the picture for further faces, one after the other."""
 SLOW_ROUND_SECONDS = 3.0
@@ -60,14 +58,11 @@ class Memory:
 class FaceFinder:
     """Find faces in the frames of a movie, each near where it was, and search wider when needed.
 
-    A known face costs one look of the landmarker, in a square around its last place. New faces are
-    searched for in
-    the whole picture, made small, and in its parts in turn, so that no frame costs much more than
-    another; only
-    at a cut are all parts searched at once. What YuNet finds must be a face to the landmarker too.
-    Without YuNet
-    the landmarker searches alone, and must see a new face a second time in a closer look; it overlooks
-    faces lower than about a tenth of the part it is shown.
+    A known face costs one look of the landmarker, in a square around its last place. New faces are searched
+    for in the whole picture, made small, and in its parts in turn, so that no frame costs much more than
+    another; only at a cut are all parts searched at once. What YuNet finds must be a face to the landmarker
+    too. Without YuNet the landmarker searches alone, and must see a new face a second time in a closer look;
+    it overlooks faces lower than about a tenth of the part it is shown.
     """
 
     def __init__(self, landmarker: FaceLandmarker) -> None:
@@ -154,8 +149,7 @@ class FaceFinder:
 
 
 def _wanted(parts: Sequence[Part], turn: int, cut: bool, due: bool, overview: bool) -> list[Part]:
-    """The parts to search now: all at a cut, else the one whose turn it is, and the whole if that may
-    help."""
+    """The parts to search now: all at a cut, else the one whose turn it is, and the whole if it may help."""
     if cut:
         return list(parts)
     chosen = {0} if overview else set()

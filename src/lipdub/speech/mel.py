@@ -91,8 +91,7 @@ def unit_samples(pcm: Pcm) -> NDArray[np.float64]:
 
 
 def let_go(pcm: Pcm) -> None:
-    """Let the system take back the memory of a mapped file's pages: two hours of sound have 230 MB of
-    them."""
+    """Let the system take back the memory of a mapped file: of two hours of sound, that is 230 MB."""
     base: object = pcm
     while isinstance(base, np.ndarray):
         base = base.base
