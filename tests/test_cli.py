@@ -188,6 +188,10 @@ def test_weights_are_listed_with_their_licences():
     licences = {row["name"]: row["licence"] for row in rows}
     assert licences["diff2lip"] == "CC-BY-NC-4.0"
     assert licences["face_landmarker"] == "Apache-2.0"
+    lines = {
+        line.split()[0]: line.split()[2] for line in lipdub("fetch-weights", "--list").stdout.splitlines()
+    }
+    assert (lines["diff2lip"], lines["face_landmarker"], lines["sface"]) == ("needed", "needed", "optional")
     assert lipdub("fetch-weights", "nonsense").exit_code == 2
 
 
@@ -197,7 +201,15 @@ def test_doctor_finds_what_this_suite_needs():
     assert result.exit_code == 0
     assert all(f["ok"] for f in findings.values() if f["essential"])
     assert findings["OpenCV"]["ok"], "opencv-python and opencv-contrib-python must be of one version"
-    assert findings["weights diff2lip"]["detail"]
+    assert "optional" not in findings["weights diff2lip"]["detail"]
+
+
+def test_doctor_says_what_is_not_so_good_without_an_optional_network(monkeypatch, tmp_path):
+    monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("LIPDUB_WEIGHTS", raising=False)
+    details = {f["what"]: f["detail"] for f in json.loads(lipdub("doctor", "--json").stdout)}
+    assert "without it, people are not known again" in details["weights sface"]
+    assert "optional" not in details["weights face_landmarker"]
 
 
 @pytest.mark.slow

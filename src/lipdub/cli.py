@@ -265,11 +265,21 @@ def _show_weights(found: "list[Any]", as_json: bool) -> None:
 
     catalogue = weights.load_catalogue()
     rows = [
-        {"name": s.name, "state": s.state, "path": str(s.path), "licence": catalogue[s.name].licence}
+        {
+            "name": s.name,
+            "state": s.state,
+            "path": str(s.path),
+            "licence": catalogue[s.name].licence,
+            "for": catalogue[s.name].purpose,
+            "without": catalogue[s.name].without,
+        }
         for s in found
     ]
-    table = "\n".join(f"{r['name']:<20} {r['state']:<9} {r['licence']:<16} {r['path']}" for r in rows)
-    _tell(rows, table, (), as_json)
+    lines = []
+    for row in rows:
+        need = "optional" if row["without"] else "needed"
+        lines.append(f"{row['name']:<16} {row['state']:<9} {need:<9} {row['licence']:<13} {row['path']}")
+    _tell(rows, "\n".join(lines), (), as_json)
 
 
 def _terminated(*_: object) -> NoReturn:

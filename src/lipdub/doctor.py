@@ -134,9 +134,10 @@ def _weights(name: str) -> Finding:
     if found.state == "missing":
         entry = weights.load_catalogue()[name]
         size = (entry.size or entry.size_about or 0) / 1e6
-        what = f"not here yet ({size:.0f} MB, {entry.licence})"
+        what = f"not here yet ({size:.3g} MB, {entry.licence})"
         how = f"{what}; fetched when needed, or by: lipdub fetch-weights {name}"
-        return Finding(f"weights {name}", False, False, how)
+        optional = f" (optional; without it, {entry.without})" if entry.without else ""
+        return Finding(f"weights {name}", False, False, how + optional)
     return Finding(f"weights {name}", True, False, str(found.path))
 
 

@@ -41,6 +41,8 @@ def test_shipped_entries() -> None:
     assert network.size is None and network.limit > 407_000_000
     assert [type(source) for source in network.sources[:2]] == [HubSource, HubSource]
     assert faces.size == faces.limit == 3_758_596 and faces.notice is None
+    needed = {entry.name for entry in catalogue.values() if entry.without is None}
+    assert needed == {"diff2lip", "face_landmarker"}
     assert [type(source) for source in faces.sources] == [UrlSource, PackageSource]
 
 

@@ -68,7 +68,8 @@ class Entry:
 
     `sha256` is 64 lower-case hexadecimal digits. Sizes are in bytes: exactly one of `size` (exact) and
     `size_about` (rounded) is set. `sources` has at least one element, in the order in which they are tried.
-    `option` is the option of the command line that takes a path instead, if there is one.
+    `option` is the option of the command line that takes a path instead, if there is one. `without` says, of
+    a file that can be done without, what is not so good then; it is None for one that is needed.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Entry:
     size_about: int | None = None
     notice: str | None = None
     option: str | None = None
+    without: str | None = None
 
     @property
     def limit(self) -> int:
@@ -178,6 +180,7 @@ def _entry(name: str, table: Any, where: str) -> Entry:
         size_about=fields.count_or_none("size_about"),
         notice=fields.text_or_none("notice"),
         option=fields.text_or_none("option", _OPTION),
+        without=fields.text_or_none("without"),
     )
     if (entry.size is None) == (entry.size_about is None):
         raise fields.wrong("needs exactly one of `size` and `size_about`")
