@@ -15,66 +15,77 @@ PRESETS_IN_WORDS = "; ".join(f"{name}: {p.steps} steps, {p.purpose}" for name, p
 
 # Field: what the command line takes, and the help. Defaults are those of `SyncOptions`.
 TEXTS: dict[str, tuple[Any, str]] = {
+    "faces": (
+        str,
+        "Whose lips say the dub: auto (whoever speaks), largest (in each shot), all, numbers (1,3; "
+        "see plan --sheet), or a picture of the person.",
+    ),
+    "cues": (
+        str | None,
+        "A list of who says what, when, to go by instead: CSV (start, end, face, speech), SRT or RTTM.",
+    ),
+    "keep_unspoken": (
+        bool,
+        "Where a person speaks in the movie and the dub is silent, leave the lips alone instead of closing "
+        "them.",
+    ),
+    "reference": (
+        str,
+        "What the network is shown of the person: same (each frame itself), first, random, pose (a frame "
+        "with the mouth at rest and the head held alike), or a picture.",
+    ),
     "weights": (str, "A name (see fetch-weights --list) or a checkpoint's path."),
     "preset": (str, f"{PRESETS_IN_WORDS}."),
     "steps": (int | None, "Diffusion steps, instead of the preset's."),
     "sampler": (str, "How the diffusion is solved; there is one way, ddim."),
-    "reference": (
-        str,
-        "What the person looks like: same (each frame itself), first, random, pose (a frame with the mouth "
-        "at rest and the head held alike), or a picture.",
+    "restorer": (
+        str | None,
+        "A face restorer to run on each painted face: path of an ONNX model, or its name in weights.toml; "
+        "needs onnxruntime.",
     ),
+    "restorer_strength": (float, "How much of the restorer is used: 0 to 1."),
+    "seed": (int, "Another number gives slightly different mouths, and other random references."),
     "device": (str, "auto, cpu, cuda, cuda:N or mps."),
     "precision": (str, "auto, fp32, bf16 or fp16."),
     "batch_size": (int | None, "Faces the network works on at once."),
-    "seed": (int, "Another number gives slightly different mouths, and other random references."),
     "start": (str | None, "Change nothing before this time (12.5 or 1:00:12.5)."),
     "end": (str | None, "Change nothing from this time on."),
-    "overwrite": (bool, "Replace the output if it exists."),
-    "keep_original_audio": (bool, "Keep the old sound as a second track."),
-    "plan": (str | None, "Carry out this plan (see lipdub plan)."),
-    "language": (str | None, "Language of the dub, three letters, for example fra."),
-    "length": (
-        str,
-        "How long the output is: video, sound (the picture goes on, or ends early) or shortest.",
-    ),
-    "audio_offset": (str, "Let dub and lips begin this many seconds later (0.12) or earlier (-0.12)."),
+    "plan": (str | None, "Carry out this plan (see lipdub plan) instead of making one."),
     "speech": (
         str | None,
         "The dialogue alone: it drives the lips, while --audio, the full mix, is what is heard.",
     ),
     "background": (str | None, "Music and effects, mixed under --audio, which then is the dialogue alone."),
+    "audio_offset": (str, "Let dub and lips begin this many seconds later (0.12) or earlier (-0.12)."),
+    "length": (
+        str,
+        "How long the output is: video, sound (the picture goes on, or ends early) or shortest.",
+    ),
+    "language": (str | None, "Language of the dub, three letters, for example fra."),
+    "keep_original_audio": (bool, "Keep the old sound as a second track."),
     "codec": (str, f"Of the new picture: {', '.join(CODECS)}; auto is the source's."),
     "quality": (int, "Of the new picture: 0 (small) to 100 (best), the same scale for all codecs."),
     "hwaccel": (str, "Encode on the graphics card: none, auto or nvenc."),
-    "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
-    "work_dir": (str | None, "Folder, which must be there, for unfinished work, instead of the output's."),
-    "restorer": (
-        str | None,
-        "A face restorer for the painted faces: a name (see fetch-weights --list) or an ONNX model's path.",
-    ),
-    "restorer_strength": (float, "How much of the restorer is used: 0 to 1."),
-    "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
     "debug_video": (
         str | None,
-        "Also write a movie that shows who is changed, and why others are not.",
+        "Also write a movie (MP4, MOV or MKV) that shows who is changed, and why others are not.",
     ),
-    "faces": (
-        str,
-        "Who says the dub: auto (whoever speaks), largest, all, numbers (1,3; see plan), or a picture.",
+    "overwrite": (bool, "Replace the output if it exists."),
+    "fresh": (bool, "Start over instead of going on where an earlier run was stopped."),
+    "work_dir": (
+        str | None,
+        "A folder, which must exist, for unfinished work; else it lies beside the output.",
     ),
-    "cues": (str | None, "Who says what, when: CSV (start, end, face, speech), SRT or RTTM."),
-    "keep_unspoken": (bool, "Leave lips alone where only the old voice speaks, instead of closing them."),
+    "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
 }
 EVERY = tuple(TEXTS)
 NETWORK = (
-    "weights", "preset", "steps", "sampler", "reference", "device", "precision", "seed", "overwrite", "plan",
-    "faces", "cues", "keep_unspoken",
-    "restorer", "restorer_strength",
+    "faces", "cues", "keep_unspoken", "reference", "weights", "preset", "steps", "sampler", "restorer",
+    "restorer_strength", "seed", "device", "precision", "plan", "overwrite",
 )  # fmt: skip
 PLANNING = (
-    "reference", "seed", "start", "end", "overwrite", "speech", "audio_offset", "faces", "cues",
-    "keep_unspoken", "debug_video", "fresh",
+    "faces", "cues", "keep_unspoken", "reference", "seed", "start", "end", "speech", "audio_offset",
+    "debug_video", "overwrite", "fresh",
 )  # fmt: skip
 OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "debug_video"}
 FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)

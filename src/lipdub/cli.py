@@ -72,10 +72,10 @@ def plan(
     output: Annotated[Path, typer.Option("--output", "-o", help="The plan to write (JSON).")],
     audio: Annotated[
         Path | None,
-        typer.Option("--audio", "-a", help="The dub: only where it speaks will lips change."),
+        typer.Option("--audio", "-a", help="The dub; without it, all that is spoken in the movie changes."),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Draw everybody in the movie, by number, into this picture.")
+        Path | None, typer.Option(help="Draw everybody in the movie, with their numbers, into this picture.")
     ] = None,
     as_json: Json = False,
     **choices: Any,
@@ -110,7 +110,7 @@ def preview(
     as_json: Json = False,
     **choices: Any,
 ) -> None:
-    """One frame before and after, side by side, in seconds."""
+    """One frame, in seconds of work: before, after, and what was decided there, side by side."""
     with _reporting(as_json):
         options = options_from(choices, batch_size=1)
         moment = parse_time(at)
@@ -159,8 +159,12 @@ def batch(
 
 @app.command("fetch-weights")
 def fetch_weights(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="Show what there is, and where.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Which ones; all by default.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show what there is, and what is here already.")
+    ] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the files that are here against their hashes.")
     ] = False,

@@ -112,7 +112,6 @@ def cued(
         Id of a track: its sounds [n] int32: `DUB`, the number of a stem of `sheet.stems`, or `UNTOUCHED`.
     """
     numbers = {stem: number for number, stem in enumerate(sheet.stems, 1)}
-    numbers = {stem: number for number, stem in enumerate(sheet.stems, 1)}
     said = {track.id: np.full(len(track.pts), UNTOUCHED, np.int32) for track in tracks}
     speaking = _largest(tracks) if speaking is None else speaking
     # A cue that says whose it is comes on top of one that does not.
