@@ -120,7 +120,7 @@ def test_pictures_are_written_whole(tmp_path: Path, suffix: str):
 
 
 def test_a_picture_of_another_kind_is_refused(tmp_path: Path):
-    for name in ("sheet.doc", "sheet", "sheet.mp4"):
+    for name in ("sheet.doc", "sheet", "sheet.mp4", "sheet.bmp"):
         with pytest.raises(OutputError, match=r"must end in one of \.png"):
             write_picture(np.zeros((4, 4, 3), np.uint8), tmp_path / name, overwrite=False)
     assert not list(tmp_path.iterdir())

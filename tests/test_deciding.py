@@ -15,7 +15,7 @@ from lipdub import looking
 from lipdub.checks import check_cues, check_job, files_of
 from lipdub.deciding import decide as decide_in
 from lipdub.deciding import sheet_of, write_plan
-from lipdub.errors import CueError, MediaError, OptionError
+from lipdub.errors import CueError, MediaError, OptionError, OutputError
 from lipdub.faces.identity import five_points
 from lipdub.faces.mouths import SKIN_SHAPE
 from lipdub.looking import pictured_face
@@ -141,6 +141,12 @@ def test_the_sheet_shows_everybody(path: Path, tmp_path: Path):
     picture = cv2.imread(str(sheet))
     magenta = (np.abs(picture.astype(int) - (255, 0, 255)) < 40).all(axis=-1)
     assert magenta[:, : picture.shape[1] // 2].any() and magenta[:, picture.shape[1] // 2 :].any()
+
+
+def test_a_sheet_that_cannot_be_drawn_is_refused_before_the_movie_is_looked_at(path: Path, tmp_path: Path):
+    with pytest.raises(OutputError, match=r"faces\.doc: .* must end in"):
+        write_plan(path, tmp_path / "plan.json", SyncOptions(), sheet=tmp_path / "faces.doc")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_that_is_not_there_is_the_sheet_to_draw(tmp_path: Path):

@@ -1,7 +1,6 @@
 """The sheet of faces: a picture with everybody who is in a movie, by number, with the time on screen."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -42,17 +41,24 @@ def contact_sheet(info: VideoInfo, people: Sequence[Person]) -> Picture:
     return draw_sheet([thumbnail(info, person) for person in shown], shown, len(people) - len(shown))
 
 
+def check_picture_name(output: Path) -> None:
+    """Make sure, before a movie is looked at, that the sheet's name says what kind of picture it is.
+
+    Raises:
+        OutputError: it does not.
+    """
+    if output.suffix.lower() not in PICTURES:
+        raise OutputError(f"{output}: the name of a picture must end in one of {', '.join(PICTURES)}.")
+
+
 def write_picture(picture: Picture, output: Path, overwrite: bool) -> None:
     """Write a picture whole, under a name that ends in one of `PICTURES`.
 
     Raises:
         OutputError: it cannot be written there.
     """
-    done, data = False, np.empty(0, np.uint8)
-    with suppress(cv2.error):  # no such format
-        done, data = cv2.imencode(output.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise OutputError(f"{output}: the name of a picture must end in one of {', '.join(PICTURES)}.")
+    check_picture_name(output)
+    _, data = cv2.imencode(output.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     with workspace(output) as work:
         finished = work / f"picture{output.suffix}"
         finished.write_bytes(data.tobytes())

@@ -16,7 +16,7 @@ from lipdub.checks import (
     pictured,
     soundtrack,
 )
-from lipdub.contactsheet import PICTURES, contact_sheet, write_picture
+from lipdub.contactsheet import PICTURES, check_picture_name, contact_sheet, write_picture
 from lipdub.cues import read_cues
 from lipdub.debugvideo import write_debug_video
 from lipdub.faces.track import Track
@@ -133,6 +133,7 @@ def write_plan(
     files = (video, *files_of(options), *(() if audio is None else (audio,)))
     check_output(output, files, options.overwrite)
     if sheet is not None:
+        check_picture_name(sheet)
         check_output(sheet, (output, *files), options.overwrite)
     check_reference(options)
     check_debug_video(options, (output, *files))
