@@ -77,8 +77,8 @@ def preview(
 ) -> PreviewResult:
     """Dub one frame and draw it beside the original, and what was decided beside both.
 
-    Only the surroundings of the frame are analysed, so the boxes at its edges, and the choice of a random or
-    first reference, may differ slightly from those of the whole movie.
+    Only the surroundings of the frame are analysed, so the boxes at its edges, the choice of a reference, and
+    the numbers of people (unless cues or numbers are given) may differ from those of the whole movie.
 
     Args:
         video: the movie, or a picture of a face.
