@@ -37,7 +37,10 @@ class Inpainter(Protocol):
     batch_size: int
 
     def __call__(self, images: Crops, references: Crops, mels: npt.NDArray[np.float32], /) -> Crops:
-        """New faces [n, S, S, 3] for n ≤ batch_size faces, references and mel windows [n, 80, 16]."""
+        """New faces for n ≤ batch_size faces, references [n, S, S, 3] and mel windows [n, 80, 16].
+
+        They are [n, R, R, 3], and R is S where no restorer made them finer.
+        """
         ...
 
 
