@@ -157,7 +157,10 @@ def _edits(
 def _nothing(analysis: Analysis, cast: Cast, info: VideoInfo) -> str:
     """Why nothing changes."""
     if cast.people.persons:
-        return f"nobody who is seen in {info.path.name} says anything of the dub: it stays as it is."
+        return (
+            f"nobody who is seen in {info.path.name} says anything of the dub, so it stays as it is;"
+            " with --faces largest, or --faces and a number, that face says it."
+        )
     return f"no usable face in what was looked at of {info.path.name}: it stays as it is."
 
 

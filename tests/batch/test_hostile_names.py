@@ -58,7 +58,8 @@ def quoted(*cells: object) -> str:
 def plan(folder: Path) -> Path:
     """A plan for every copy of the fixture's movie."""
     save_plan(
-        plan_by_hand(folder / "a.mp4", frames=slice(2, 4), box=(20.0, 8.0, 40.0, 48.0)), folder / "plan.json"
+        plan_by_hand(folder / "a.mp4", frames=slice(2, 4), box=(20.0, 8.0, 40.0, 48.0, 0.0)),
+        folder / "plan.json",
     )
     return folder / "plan.json"
 
