@@ -92,8 +92,14 @@ def test_what_speakers_say_is_planned():
 )  # fmt: skip
 def test_a_part_of_a_plan(start: Fraction | None, end: Fraction | None, frames: range):
     whole = planned("2")
-    assert list(sounds(within(whole, start, end), 2)) == list(frames)
-    assert replace(within(whole, start, end), edits=whole.edits).people == whole.people
+    assert list(sounds(within(whole, start, end, Fraction(1, 25)), 2)) == list(frames)
+    part = within(whole, start, end, Fraction(1, 25)).edits
+    if len(part):
+        before = whole.edits["opacity"][np.searchsorted(whole.edits["pts"], part["pts"])]
+        assert (part["opacity"] > 0).all()
+        assert (part["opacity"][0] < before[0]) == (start is not None)
+        assert (part["opacity"][-1] < before[-1]) == (end is not None)
+    assert replace(within(whole, start, end, Fraction(1, 25)), edits=whole.edits).people == whole.people
 
 
 def test_an_empty_movie():

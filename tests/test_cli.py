@@ -222,12 +222,15 @@ def test_stopping_in_the_middle_leaves_nothing(job: Path, tiny: Path, sent: sign
     ]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
-    while not list(job.glob(".lipdub-*/dub.pcm")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1)
-    assert process.poll() is None, "it must be in the middle of its work"
-    process.send_signal(sent)
-    _, words = process.communicate(timeout=60)
+    try:
+        while not (job / "out.mp4.lipdub" / "dub.pcm").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        assert process.poll() is None, "it must be in the middle of its work"
+        process.send_signal(sent)
+        _, words = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code
     assert "Traceback" not in words
     assert set(job.iterdir()) == before

@@ -13,7 +13,7 @@ from lipdub.cues import SHOWN_PROBLEMS, CueSheet, cued, read_cues
 from lipdub.errors import CueError
 from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
-from lipdub.plan import DUB, UNTOUCHED, Stem
+from lipdub.plan import DUB, SILENCE, UNTOUCHED, Stem
 
 HEADER = "start,end,face,speech,speech_start"
 SRT = """1
@@ -240,3 +240,12 @@ def test_a_cue_without_a_face_is_for_whoever_speaks_or_for_the_largest():
     said = cued(sheet, tracks, people, seconds, speaking)
     assert said[10].tolist() == [DUB] * 10 + [1] * 10 + [UNTOUCHED] * 10
     assert (said[11] == UNTOUCHED).all()
+
+
+def test_between_cues_old_lips_are_closed():
+    stem = Stem("her.wav")
+    sheet = CueSheet(Path("c.csv"), (Cue(Fraction(2, 5), Fraction(4, 5), 1, stem),))
+    track = track_of(10, range(30), 80)
+    speaking = {10: np.repeat([SILENCE, UNTOUCHED], [20, 10]).astype(np.int32)}
+    said = cued(sheet, [track], {10: 1}, [np.arange(30) / 25], speaking)
+    assert said[10].tolist() == [SILENCE] * 10 + [1] * 10 + [UNTOUCHED] * 10

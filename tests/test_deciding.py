@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lipdub import looking
-from lipdub.checks import check_cues, check_job, files_of
+from lipdub.checks import check_cues, check_faces, check_job, files_of
 from lipdub.deciding import decide as decide_in
 from lipdub.deciding import sheet_of, write_plan
 from lipdub.errors import CueError, MediaError, OptionError, OutputError
@@ -184,3 +184,69 @@ def test_a_plan_leaves_nothing_to_choose(path: Path, tmp_path: Path, choice: dic
     dub = click_file(tmp_path / "dub.wav")
     with pytest.raises(OptionError, match="leave out --start, --end, --reference, --faces, --cues"):
         check_job(path, dub, tmp_path / "out.mp4", SyncOptions(**choice), plan)
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_sheet_of_faces_is_drawn_again_and_is_no_picture_of_a_person(path: Path, tmp_path: Path):
+    named = SyncOptions(faces=str(tmp_path / "faces.png"), overwrite=True)
+    for _ in range(2):
+        options, sheet = sheet_of(named, None)
+        assert (options.faces, sheet) == ("auto", tmp_path / "faces.png")
+        write_plan(path, tmp_path / "plan.json", options, sheet=sheet)
+    assert cv2.imread(str(tmp_path / "faces.png")) is not None
+    with pytest.raises(OptionError, match="is a sheet of faces; give --faces the number"):
+        check_faces(named)
+
+
+def test_a_restorer_that_is_not_there_is_found_before_any_work(path: Path, tmp_path: Path):
+    dub = click_file(tmp_path / "dub.wav", seconds=1)
+    with pytest.raises(OptionError, match=r"there is no file better\.onnx"):
+        check_job(path, dub, tmp_path / "out.mp4", SyncOptions(restorer="better.onnx"))
+
+
+def talking(*spans: tuple[float, float], seconds: float = 2.4) -> np.ndarray:
+    """16 kHz: noise where somebody talks, as loud as speech, and silence elsewhere."""
+    times = np.arange(round(seconds * 16_000)) / 16_000
+    loud = np.any([(times >= a) & (times < b) for a, b in spans], axis=0)
+    return (np.random.default_rng(0).normal(0, 3000, len(times)) * loud).astype(np.int16)
+
+
+def said_by_the_plan(path: Path, dub: np.ndarray, work: Path, **choices) -> dict[int, dict[int, int]]:
+    """Face: {frame: sound} of the edits that are opaque; loudness alone tells where speech is."""
+    info = probe_video(path)
+    plan = decide_in(info, SyncOptions(**choices), work, dub)
+    frames = np.round(plan.edits["pts"] * float(info.time_base * info.rate)).astype(int)
+    found: dict[int, dict[int, int]] = {}
+    for frame, edit in zip(frames.tolist(), plan, strict=True):
+        if edit.opacity == 1:
+            found.setdefault(edit.face, {})[frame] = edit.sound
+    return found
+
+
+@pytest.mark.usefixtures("cast")
+def test_faces_that_are_named_say_the_dub_where_it_speaks(path: Path, tmp_path: Path):
+    said = said_by_the_plan(path, talking((0.4, 0.9)), tmp_path, faces="2")
+    assert list(said) == [2] and set(said[2].values()) == {DUB}
+    assert min(said[2]) in range(8, 12) and max(said[2]) in range(20, 25)  # frames 10 to 22 hear speech
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_dub_without_speech_is_taken_to_be_speech(path: Path, tmp_path: Path):
+    said = said_by_the_plan(path, np.zeros(38_400, np.int16), tmp_path, faces="all")
+    assert len(said[1]) == COUNT and set(said[1].values()) == {DUB}
+
+
+@pytest.mark.usefixtures("cast")
+def test_what_is_shown_after_the_end_says_what_is_said_then(path: Path, tmp_path: Path):
+    """The dub speaks only when the movie is over: its last two seconds are shown again, and must say it."""
+    late = talking((2.6, 3.6), seconds=4)
+    assert said_by_the_plan(path, late, tmp_path, faces="all") == {}
+    said = said_by_the_plan(path, late, tmp_path, faces="all", length="sound")
+    assert set(said[1].values()) == {DUB} and max(said[1]) == COUNT - 1 and min(said[1]) < 15
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_cue_sheet_is_for_movies(path: Path, tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "still.png"), blank_image(*SIZE))
+    with pytest.raises(OptionError, match="leave it out for a picture"):
+        check_cues(probe_video(tmp_path / "still.png"), SyncOptions(cues="c.csv"))

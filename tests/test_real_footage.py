@@ -44,9 +44,10 @@ def moments_of_change(source: Path, output: Path) -> tuple[list[Fraction], list[
 
 def test_a_face_that_disappears_at_a_cut(french: Path, tmp_path: Path):
     source = need_footage("face_noface.mov")
-    result = sync(source, french, tmp_path / "out.mov", inpainter=Painter(grey))
+    result = sync(source, french, tmp_path / "out.mov", inpainter=Painter(grey), faces="largest")
     times, changed = moments_of_change(source, tmp_path / "out.mov")
-    assert changed == [t for t in times if t < Fraction(12, 5)]
+    shown = [t for t in times if t < Fraction(12, 5)]
+    assert set(changed) <= set(shown) and len(changed) > 0.7 * len(shown)  # the dub has pauses
     assert result.changed == len(changed)
     assert any("5.59 s longer" in note and "speech" in note for note in result.notes)
 
@@ -97,13 +98,14 @@ def test_a_preview_shows_before_and_after(french: Path, tmp_path: Path, referenc
     assert result.changed
     assert result.seconds == 4.48
     drawn = cv2.cvtColor(cv2.imread(str(picture)), cv2.COLOR_BGR2RGB)
-    before, after = np.hsplit(drawn, 2)
+    before, after, decided = np.hsplit(drawn, 3)
     info = probe_video(source)
     np.testing.assert_array_equal(before, upright_image(read_frame_at(info, 57344), info))
     changed = np.argwhere(np.abs(before.astype(int) - after).sum(axis=2) > 60)
     height, width = np.ptp(changed, axis=0)
     assert 60 < height < 240
     assert 60 < width < 240
+    assert (np.ptp(decided.astype(int) - before, axis=2) > 60).sum() > 1000  # lines and words in colour
     (difference,) = seen
     assert (difference == 0) == (reference == "same")
 

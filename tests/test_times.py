@@ -372,7 +372,7 @@ def test_many_frames_do_not_drift(tmp_path: Path, suffix: str):
         tmp_path / "a.mp4", pts=pts, time_base=scale, rate=rate, size=(16, 16), options=quick,
         frames=(image for _ in pts),
     )  # fmt: skip
-    plan = plan_by_hand(source, frames=slice(0, 1), box=(2.0, 2.0, 8.0, 8.0))
+    plan = plan_by_hand(source, frames=slice(0, 1), box=(2.0, 2.0, 8.0, 8.0, 0.0))
     output = tmp_path / f"out{suffix}"
     sync(source, dub_for(source, 1.0), output, plan=plan, inpainter=Painter(grey))
     found = shown(output)

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+from lipdub.contactsheet import is_sheet
 from lipdub.cues import read_cues
 from lipdub.errors import CueError, InputError, MediaError, OptionError, OutputError, PlanError
 from lipdub.media.containers import FORMATS
@@ -17,6 +18,7 @@ from lipdub.outputs import check_output, content_key
 from lipdub.plan import Plan
 from lipdub.planfile import load_plan
 from lipdub.stems import probe_stems
+from lipdub.weights import load_catalogue
 
 DEBUG_FORMATS = (".mp4", ".mov", ".mkv")
 SAID_BY_A_PLAN = ("start", "end", "reference", "faces", "cues", "keep_unspoken")
@@ -49,6 +51,7 @@ def check_job(
     check_debug_video(options, (video, audio, output, *files_of(options)))
     check_faces(options)
     check_cues(movie, options)
+    _check_restorer(options)
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
 
@@ -121,11 +124,19 @@ def check_faces(options: SyncOptions) -> None:
     Raises:
         OptionError: it is not.
     """
+    if pictured(options) and is_sheet(Path(options.faces)):
+        raise OptionError(f"{options.faces} is a sheet of faces; give --faces the number of one of them.")
     if pictured(options) and not Path(options.faces).is_file():
         known = ", ".join(FACES)
         raise OptionError(
             f"--faces takes {known}, numbers such as 1,3, or a picture; there is no file {options.faces}."
         )
+
+
+def _check_restorer(options: SyncOptions) -> None:
+    name = options.restorer
+    if name is not None and name not in load_catalogue() and not Path(name).is_file():
+        raise OptionError(f"--restorer takes the path of an ONNX model; there is no file {name}.")
 
 
 def check_cues(movie: VideoInfo, options: SyncOptions) -> None:
@@ -136,6 +147,8 @@ def check_cues(movie: VideoInfo, options: SyncOptions) -> None:
     """
     if options.cues is None:
         return
+    if movie.still:
+        raise OptionError("--cues tells when who speaks in a movie; leave it out for a picture.")
     sheet = read_cues(Path(options.cues), movie.rate)
     lines = {cue.stem.path: cue.line for cue in reversed(sheet.cues) if cue.stem is not None}
     for path, line in lines.items():

@@ -108,7 +108,7 @@ def preview(
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         work = Path(folder)
-        pcm, lips = lip_sound(track, work / "dub.pcm", end=at + SOUND_AFTER)
+        pcm, lips = lip_sound(track, work / "dub.pcm")
         plan = given or _plan_around(movie, movie.seconds(pts), options, work, pcm, progress)
         if movie.still:
             plan = repeated(plan, range(pts, pts + 1))

@@ -1,5 +1,6 @@
 """The sheet of faces: a picture with everybody who is in a movie, by number, with the time on screen."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ Picture = npt.NDArray[np.uint8]
 """[H, W, 3] RGB, 0–255."""
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+MARK = b"\nlipdub: a sheet of faces\n"
+"""Written after a sheet's picture, where readers of pictures do not look."""
 THUMBNAIL = 192
 CAPTION, GAP = 40, 12
 COLUMNS = 6
@@ -61,8 +64,23 @@ def write_picture(picture: Picture, output: Path, overwrite: bool) -> None:
     _, data = cv2.imencode(output.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     with workspace(output) as work:
         finished = work / f"picture{output.suffix}"
-        finished.write_bytes(data.tobytes())
+        finished.write_bytes(data.tobytes() + MARK)
         publish(finished, output, overwrite)
+
+
+def is_free(path: Path) -> bool:
+    """Whether there is nothing of this name, or a sheet of faces."""
+    return not path.exists() or is_sheet(path)
+
+
+def is_sheet(path: Path) -> bool:
+    """Whether a file is a sheet of faces, and so no picture of a person."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(MARK), os.SEEK_END)
+            return file.read() == MARK
+    except OSError:
+        return False
 
 
 def thumbnail(info: VideoInfo, person: Person) -> Picture:

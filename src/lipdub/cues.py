@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lipdub.cueformats import COLUMNS, Cue, Found, Problem, parse_csv, parse_rttm, parse_srt
 from lipdub.errors import CueError
 from lipdub.faces.track import Track
-from lipdub.plan import DUB, UNTOUCHED, Stem
+from lipdub.plan import DUB, SILENCE, UNTOUCHED, Stem
 from lipdub.table import Kind, decoded, read_bytes, read_table
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".srt", ".rttm")
@@ -106,14 +106,19 @@ def cued(
         tracks: faces.
         people: id of a track: number of its person.
         seconds: of each track, when its frames are shown, [n].
-        speaking: id of a track: what it would say without a cue sheet, [n]; `UNTOUCHED` where it is silent.
+        speaking: id of a track: what it would say of a silent dub, [n]: `SILENCE` where it speaks in the
+            movie and its lips are to be closed, `DUB` where it speaks and they are not, `UNTOUCHED`
+            elsewhere; None where that is not known.
 
     Returns:
         Id of a track: its sounds [n] int32: `DUB`, the number of a stem of `sheet.stems`, or `UNTOUCHED`.
     """
     numbers = {stem: number for number, stem in enumerate(sheet.stems, 1)}
     said = {track.id: np.full(len(track.pts), UNTOUCHED, np.int32) for track in tracks}
-    speaking = _largest(tracks) if speaking is None else speaking
+    if speaking is None:
+        speaking = _largest(tracks)
+    else:  # between its cues, the dub is silent, and so are the lips
+        said |= {t.id: np.where(speaking[t.id] == SILENCE, SILENCE, said[t.id]) for t in tracks}
     # A cue that says whose it is comes on top of one that does not.
     for cue in sorted(sheet.cues, key=lambda cue: cue.face is not None):
         sound = DUB if cue.stem is None else numbers[cue.stem]

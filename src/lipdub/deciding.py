@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.after import LOOP_SECONDS
 from lipdub.casting import Cast, make_cast
 from lipdub.checks import (
     check_cues,
@@ -16,7 +17,7 @@ from lipdub.checks import (
     pictured,
     soundtrack,
 )
-from lipdub.contactsheet import PICTURES, check_picture_name, contact_sheet, write_picture
+from lipdub.contactsheet import PICTURES, check_picture_name, contact_sheet, is_free, write_picture
 from lipdub.cues import read_cues
 from lipdub.debugvideo import write_debug_video
 from lipdub.faces.track import Track
@@ -27,11 +28,11 @@ from lipdub.media.soundtrack import lip_sound
 from lipdub.options import SyncOptions, face_numbers
 from lipdub.outputs import check_output, content_key, publish, workspace
 from lipdub.people import UNKNOWN
-from lipdub.plan import Plan
+from lipdub.plan import DUB, SILENCE, Plan
 from lipdub.planfile import save_plan
 from lipdub.planning import Sounds, make_plan, usable_tracks, within
 from lipdub.progress import Progress, silent
-from lipdub.turns import Spans, all_say, seen, who_says
+from lipdub.turns import Spans, all_say, merged, seen, who_says
 
 NO_SPEECH = "no speech was found in the dub: it is taken to be speech from its beginning to its end."
 
@@ -64,27 +65,37 @@ def decide(
     whole = movie.still or options.cues is not None or face_numbers(options.faces) is not None
     start, end = (None, None) if whole else (options.start, options.end)
     found = look_at(movie, options, work, start, end, progress, recorded=recorded)
-    dub, notes = (None, []) if pcm is None or movie.still else _speech_of_dub(pcm, progress)
+    dub, notes = (None, []) if pcm is None or movie.still else _speech_of_dub(pcm, movie, options, progress)
     cast = _cast(found, movie, options, dub)
     cast = replace(cast, notes=tuple(dict.fromkeys((*found.notes, *notes, *cast.notes))))
     talk = () if dub is None else dub
     plan = make_plan(found.analysis, movie, options.reference, found.reference, options.seed, cast, talk)
-    plan = plan if movie.still else within(plan, options.start, options.end)
+    plan = plan if movie.still else within(plan, options.start, options.end, 1 / movie.rate)
     return replace(plan, key=content_key(movie.path))
 
 
-def _speech_of_dub(pcm: npt.NDArray[np.int16], progress: Progress) -> tuple[Spans | None, list[str]]:
-    """Where the dub has speech, in seconds of the movie, and what is to be said of it."""
+def _speech_of_dub(
+    pcm: npt.NDArray[np.int16], movie: VideoInfo, options: SyncOptions, progress: Progress
+) -> tuple[Spans | None, list[str]]:
+    """Where the dub has speech, in seconds of the movie, and what is to be said of it.
+
+    Where the picture goes on after the movie's end, with its last seconds, these must suit what is said then.
+    """
     spans, notes = speech_seconds(pcm, progress)
-    return (spans, notes) if len(spans) else (None, [*notes, NO_SPEECH])
+    if not len(spans):
+        return None, [*notes, NO_SPEECH]
+    if options.length == "sound" and movie.until is not None and spans[-1, 1] > movie.until:
+        end = float(movie.until)
+        spans = merged([*map(tuple, spans.tolist()), (end - LOOP_SECONDS, end)])
+    return spans, notes
 
 
 def _cast(found: Findings, movie: VideoInfo, options: SyncOptions, dub: Spans | None) -> Cast:
     """Who says what."""
     sheet = None if options.cues is None else read_cues(Path(options.cues), movie.rate)
     tracks = usable_tracks(found.analysis, movie)
-    said = None if movie.still else _said(tracks, found, movie, options, dub)
     faces = "largest" if movie.still and options.faces == "auto" else options.faces
+    said = None if movie.still else _said(tracks, found, movie, options, dub)
     cast = make_cast(found.analysis, tracks, movie, faces, found.person, sheet, said)
     if not found.knows_people and len(found.analysis.shots) > 1 and cast.people.persons:
         cast = replace(cast, notes=(*cast.notes, UNKNOWN))
@@ -93,17 +104,24 @@ def _cast(found: Findings, movie: VideoInfo, options: SyncOptions, dub: Spans | 
 
 def _said(
     tracks: list[Track], found: Findings, movie: VideoInfo, options: SyncOptions, dub: Spans | None
-) -> dict[int, Sounds]:
-    """What each face says, by the id of its track.
+) -> dict[int, Sounds] | None:
+    """What each face says, by the id of its track; None if nothing tells.
 
     Of all faces, and of several that are named, each says what falls into its turns; if one alone is named,
-    it says all of the dub.
+    it says all of the dub. Beside a cue sheet it is what they say of a silent dub.
     """
     faces = seen(tracks, movie, found.original)
     named = face_numbers(options.faces)
-    by_turns = options.faces == "auto" or (named is not None and len(named) > 1)
-    decide_for = who_says if by_turns else all_say
-    said = decide_for(faces, found.original, dub, keep_unspoken=options.keep_unspoken)
+    if options.cues is not None:
+        if not any(np.isfinite(face.score).any() for face in faces):
+            return None
+        said = who_says(faces, found.original)
+        if not options.keep_unspoken:
+            said = [np.where(own == DUB, SILENCE, own) for own in said]
+    elif options.faces == "auto" or (named is not None and len(named) > 1):
+        said = who_says(faces, found.original, dub, keep_unspoken=options.keep_unspoken)
+    else:
+        said = all_say(faces, found.original, dub, keep_unspoken=options.keep_unspoken)
     return {track.id: sounds for track, sounds in zip(tracks, said, strict=True)}
 
 
@@ -178,9 +196,10 @@ def show_decisions(
 def sheet_of(options: SyncOptions, sheet: Path | None) -> tuple[SyncOptions, Path | None]:
     """The options and the sheet of faces that a plan is asked for.
 
-    ``--faces PICTURE`` names whom to dub; where there is no such picture yet, it is the sheet to draw.
+    ``--faces PICTURE`` names whom to dub; where there is no such picture yet, or it is a sheet of faces, it
+    is the sheet to draw.
     """
     named = Path(options.faces)
-    if sheet is None and pictured(options) and named.suffix.lower() in PICTURES and not named.exists():
+    if sheet is None and pictured(options) and named.suffix.lower() in PICTURES and is_free(named):
         return replace(options, faces=SyncOptions().faces), named
     return options, sheet

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lipdub.faces.track import Track
 from lipdub.media.probe import VideoInfo
 from lipdub.plan import DECIMALS, Left
+from lipdub.speech.spans import hysteresis, runs
 
 FADE_SECONDS = 0.12
 """Within a shot, an edit comes and goes over this time, beside the frames that are left alone."""
@@ -36,7 +37,7 @@ class Gate(NamedTuple):
 
     Attributes:
         measure: of each frame; the more, the worse.
-        closes, opens: the bounds; between them it stays as it is.
+        closes, opens: the bounds; a stretch above the second is closed if it rises above the first somewhere.
         reason: said of what is left alone, with the worst value.
         brief: seconds for which it is ignored.
     """
@@ -134,10 +135,8 @@ def gate(
 
 def _closed(gate: Gate, values: Measure, seconds: Measure) -> npt.NDArray[np.bool_]:
     """Where a gate is closed: with hysteresis, and not for moments."""
-    closes, opens = values > gate.closes, ~(values > gate.opens)
-    last = np.maximum.accumulate(np.where(closes | opens, np.arange(len(values)), -1))
-    closed = np.where(last >= 0, closes[last], False)
-    for low, high in runs(closed):
+    closed = hysteresis(values, gate.closes, gate.opens)
+    for low, high in runs(closed).tolist():
         if high < len(values) and low > 0 and seconds[high] - seconds[low] < gate.brief:
             closed[low:high] = False
     return closed
@@ -146,18 +145,12 @@ def _closed(gate: Gate, values: Measure, seconds: Measure) -> npt.NDArray[np.boo
 def _without_flicker(away: npt.NDArray[np.bool_], seconds: Measure) -> npt.NDArray[np.bool_]:
     """The frames of a shot to leave alone: those given, and what is too short beside them to fade."""
     away = away.copy()
-    for low, high in runs(~away):
+    for low, high in runs(~away).tolist():
         sides = int(low > 0) + int(high < len(away))
         lasting = seconds[min(high, len(away) - 1)] - seconds[low]
         if lasting < sides * FADE_SECONDS - 1e-6:
             away[low:high] = True
     return away
-
-
-def runs(flags: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """First index of each stretch of True, and the first after it."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def _reasons(
@@ -168,7 +161,7 @@ def _reasons(
     values: Sequence[Measure],
 ) -> Iterator[Left]:
     """Why each stretch is left alone: the gate that is closed in most of it."""
-    for low, high in runs(away):
+    for low, high in runs(away).tolist():
         counts = closed[:, low:high].sum(axis=1)
         worst = int(np.argmax(counts))
         reason = TOO_SHORT

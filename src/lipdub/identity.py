@@ -96,9 +96,10 @@ def _picture(movie: VideoInfo, encoding: Encoding, progress: Progress) -> dict[s
 
 
 def _mouths(engine: Engine, options: SyncOptions) -> dict[str, Any]:
+    restorers = ("onnxruntime",) if options.restorer and options.restorer_strength else ()
     return {
         # A network of which nothing is known is the same as no other.
         "weights": engine.sha256 or uuid.uuid4().hex,
         "settings": dict(engine.settings) or {"seed": options.seed, "steps": options.sampling_steps},
-        "versions": [version(name) for name in ("torch", "numpy", "opencv-python", "librosa")],
+        "versions": [version(name) for name in ("torch", "numpy", "opencv-python", "librosa", *restorers)],
     }

@@ -39,6 +39,7 @@ from lipdub.turns import Spans
 
 KEPT_ANALYSES = 50
 """Movies of which the cache remembers what was seen."""
+SPEECHLESS = "no speech was found in the movie's own sound, so it does not tell who speaks."
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def look_at(
             record = record_for(movie, start, end, used, fresh=options.fresh, progress=progress)
         analysis = analyse(movie, landmarker, start, end, progress, record, scorer, embedder)
     spans, heard = (None, []) if sound is None else speech_seconds(sound, progress)
+    if spans is not None and not len(spans):
+        spans, heard = None, [*heard, SPEECHLESS]
     return Findings(analysis, spans, reference, person, embedder is not None, (*notes, *heard))
 
 
@@ -125,7 +128,7 @@ def record_for(
     """
     folder = cache_root() / "analyses"
     parts = {
-        "versions": [version("lipdub"), version("mediapipe"), version("opencv-python"), av.library_versions],
+        "versions": [*map(version, ("lipdub", "mediapipe", "opencv-python", "torch")), av.library_versions],
         "movie": content_sha256(movie.path, progress),
         "stream": movie.index,
         "range": (start, end),

@@ -127,9 +127,9 @@ def sync(
         if movie.still:
             made = repeated(made, job.shown)
         picture, encoding = _render(job, made, engine)
-        output, notes = _put_together(job, picture, encoding)
         if options.debug_video is not None:
             show_decisions(made, movie, options, sound.pcm, progress)
+        output, notes = _put_together(job, picture, encoding)
     return SyncResult(
         output=output,
         frames=picture.frames,

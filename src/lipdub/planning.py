@@ -70,7 +70,7 @@ def make_plan(
         rows.append(_edits(track, face, indices, sounds, gated.opacity))
     edits = np.sort(np.concatenate(rows), order="pts", kind="stable") if rows else np.empty(0, EDIT)
     if not len(edits):
-        notes.append(_nothing(analysis, cast, info))
+        notes.append(_nothing(cast, info))
     return Plan(
         movie=info.path.name,
         size=(info.geometry.width, info.geometry.height),
@@ -90,15 +90,32 @@ def usable_tracks(analysis: Analysis, info: VideoInfo) -> list[Track]:
     return [t for t in analysis.tracks if gate(t, _shot_pts(t, analysis), info).opacity.any()]
 
 
-def within(plan: Plan, start: Fraction | None, end: Fraction | None) -> Plan:
-    """The plan without what changes before `start` or from `end` on (seconds as a player shows them)."""
-    first, last = (
-        None if time is None else math.ceil((time + plan.origin) / plan.time_base) for time in (start, end)
-    )
+def within(plan: Plan, start: Fraction | None, end: Fraction | None, frame: Fraction) -> Plan:
+    """The plan without what changes before `start` or from `end` on; there, edits fade in and out.
+
+    Args:
+        plan: of the whole movie.
+        start, end: seconds as a player shows them; None for the movie's own.
+        frame: seconds that a frame lasts.
+    """
+    seconds = plan.edits["pts"] * float(plan.time_base) - float(plan.origin)
+    ramp = np.ones(len(seconds))
+    if start:
+        ramp = np.minimum(ramp, (seconds - float(start) + float(frame)) / FADE_SECONDS)
+    if end is not None:
+        ramp = np.minimum(ramp, (float(end) - seconds) / FADE_SECONDS)
+    low, high = (None if time is None else _first_pts(plan, time) for time in (start, end))
     pts = plan.edits["pts"]
-    low = 0 if first is None else int(np.searchsorted(pts, first))
-    high = len(pts) if last is None else int(np.searchsorted(pts, last))
-    return replace(plan, edits=plan.edits[low:high])
+    first = 0 if low is None else int(np.searchsorted(pts, low))
+    last = len(pts) if high is None else int(np.searchsorted(pts, high))
+    edits, ramp = plan.edits[first:last].copy(), ramp[first:last]
+    edits["opacity"] *= np.round(np.clip(ramp, 0, 1), DECIMALS)
+    return replace(plan, edits=edits)
+
+
+def _first_pts(plan: Plan, seconds: Fraction) -> int:
+    """The first pts that lies at or after a time."""
+    return math.ceil((seconds + plan.origin) / plan.time_base)
 
 
 def repeated(plan: Plan, shown: range) -> Plan:
@@ -154,10 +171,13 @@ def _edits(
     )
 
 
-def _nothing(analysis: Analysis, cast: Cast, info: VideoInfo) -> str:
+def _nothing(cast: Cast, info: VideoInfo) -> str:
     """Why nothing changes."""
     if cast.people.persons:
-        return f"nobody who is seen in {info.path.name} says anything of the dub: it stays as it is."
+        return (
+            f"nobody who is seen in {info.path.name} says anything of the dub, so it stays as it is;"
+            " with --faces largest, or --faces and a number, that face says it."
+        )
     return f"no usable face in what was looked at of {info.path.name}: it stays as it is."
 
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from lipdub.faces.smoothing import smooth
 from lipdub.faces.track import Track
-from lipdub.gating import runs
 from lipdub.media.probe import VideoInfo
 from lipdub.plan import SAME
+from lipdub.speech.spans import runs
 
 FAR_SECONDS = 1
 """A random reference is at least this far away, so that it does not show the same word."""
@@ -156,9 +156,9 @@ def _nearest(poses: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], cu
 
 def _leaves(away: npt.NDArray[np.float64], seconds: npt.NDArray[np.float64]) -> int:
     """Index from which a head is beyond `BOUND_DEGREES` for `BOUND_SECONDS`, or how many there are."""
-    for low, high in runs(np.linalg.norm(away, axis=1) > BOUND_DEGREES):
+    for low, high in runs(np.linalg.norm(away, axis=1) > BOUND_DEGREES).tolist():
         if seconds[high - 1] - seconds[low] >= BOUND_SECONDS:
-            return low
+            return int(low)
     return len(away)
 
 

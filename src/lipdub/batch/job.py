@@ -13,6 +13,8 @@ from lipdub.errors import CueError
 from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
 from lipdub.weights import load_catalogue
 
+FASTEST = Fraction(1000)
+"""Frames a second: with so many, every frame number of a cue sheet is possible."""
 _NOT_IN_KEY = frozenset(
     {
         "overwrite",
@@ -110,7 +112,12 @@ def _weights(name: str) -> list[str]:
 
 
 def _named_files(options: SyncOptions) -> tuple[str | None, ...]:
-    return options.plan, options.speech, options.background, options.cues
+    return options.plan, options.speech, options.background, options.cues, _restorer(options.restorer)
+
+
+def _restorer(name: str | None) -> str | None:
+    """The path of a restorer; None for one of a known name, whose bytes are known too."""
+    return None if name in load_catalogue() else name
 
 
 def _reference(choice: str) -> list[str]:
@@ -126,7 +133,7 @@ def _stems(cues: str | None) -> list[Path]:
     if cues is None:
         return []
     try:
-        sheet = read_cues(Path(cues), Fraction(25))  # whatever the rate, the files are the same
+        sheet = read_cues(Path(cues), FASTEST)  # whatever the rate, the files are the same
     except CueError:
         return []
     return [Path(stem.path) for stem in sheet.stems]

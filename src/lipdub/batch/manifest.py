@@ -163,15 +163,18 @@ def _read_options(
 
 def _from_folder(name: str, value: object, folder: Path) -> object:
     """The value of an option; if it may be a path: the file beside the manifest, if there is one."""
-    files: dict[str, Collection[Any]] = dict.fromkeys(("plan", "speech", "background", "cues"), ())
-    words = {"weights": weights.load_catalogue(), "reference": REFERENCES, "faces": FACES}
+    files: dict[str, Collection[Any]] = dict.fromkeys(
+        ("plan", "speech", "background", "cues", "debug_video"), ()
+    )
+    catalogue = weights.load_catalogue()
+    words = {"weights": catalogue, "restorer": catalogue, "reference": REFERENCES, "faces": FACES}
     known = (files | words).get(name)
     if known is None or value in known or (name == "faces" and face_numbers(str(value))):
         return value
     if "\0" in str(value):
         raise OptionError(f"--{name} holds a NUL, which no name can have.")
     path = folder / str(value)
-    return str(path) if stamp(path) else value
+    return str(path) if stamp(path) or name == "debug_video" else value
 
 
 def _check_together(drafts: list[_Draft]) -> None:

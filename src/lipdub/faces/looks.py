@@ -143,12 +143,6 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
     mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
     memory = Memory(there, lost, float(arrays["next_search"]), int(arrays["turn"]))
     return Part(looks, memory, cuts, mark)
-    there = faces[: len(faces) - len(until)]
-    lost = list(zip(faces[len(there) :], until, strict=True))
-    thumbnail = arrays["thumbnail"] if arrays["thumbnail"].size else None
-    mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
-    memory = Memory(there, lost, float(arrays["next_search"]))
-    return Part(looks, memory, (thumbnail, float(arrays["usual"])), mark)
 
 
 def _of_kind(rows: npt.NDArray[np.generic], kind: np.dtype[np.void]) -> npt.NDArray[np.void]:

@@ -13,11 +13,6 @@ from torch import Tensor, nn
 from lipdub.errors import UnknownWeightsError, WeightsFormatError
 from lipdub.models.checkpoint import check_fit, read_torch
 
-FACE_SIZE = 112
-"""Pixels of a face picture, in height and width."""
-FACES_PER_SECOND = 25
-FEATURES_PER_FACE = 4
-"""Rows of sound features that belong to one face picture: 100 a second."""
 COEFFICIENTS = 13
 EMBEDDING = 128
 WIDTHS = (1, 32, 64, 128)
