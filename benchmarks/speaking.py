@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common import FOOTAGE, put, table
+from lipdub.choosing import largest_in_each_shot
 from lipdub.engine import load_landmarker
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.lips import lip_scores
@@ -23,7 +24,6 @@ from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.probe_sound import probe_audio
 from lipdub.plan import DUB
-from lipdub.planning import largest_in_each_shot
 from lipdub.speaker import load_speaker, original_sound
 from lipdub.speech.activity import loud_spans
 from lipdub.turns import Seen, inside, seen, who_says
