@@ -1,7 +1,7 @@
 """Who speaks: the active-speaker network, the lips alone and the largest face, against a list made by watching.
 
 The list was made from contact sheets of the mouths (12 frames a second), the envelope of the sound and, in one
-clip, its subtitles. Moments at which even a patient viewer cannot tell are in neither column, and not counted.
+clip, its subtitles; with the network's scores in view. Moments at which even a patient viewer cannot tell are in neither column, and not counted.
 """
 
 import os
@@ -173,7 +173,7 @@ def main() -> None:
         "one and two seconds, then turns; *lips alone*: the fallback without weights, then turns; *largest face*: it "
         "speaks all the time. Frames in which a face was not found are not in it. Two thresholds of the turns "
         "(`BEGINS`, `SURE`) and one of the lips (`SPEAKING`) were chosen on these same clips, so new ones will be "
-        "judged less well.\n\n"
+        "judged less well. The lists were written with the network's scores in view, so they lean towards it.\n\n"
         + table(["clip", "told by", *head], spoken)
         + "\n\nIts cost, on one core, as a share of the processor time of the whole analysis:\n\n"
         + table(["clip", "pictures scored", "ms each", "share"], costs)
