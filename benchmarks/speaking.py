@@ -1,7 +1,8 @@
 """Who speaks: the active-speaker network, the lips alone and the largest face, against a list made by watching.
 
 The list was made from contact sheets of the mouths (12 frames a second), the envelope of the sound and, in one
-clip, its subtitles; with the network's scores in view. Moments at which even a patient viewer cannot tell are in neither column, and not counted.
+clip, its subtitles; with the network's scores in view. Moments at which even a patient viewer cannot tell are in
+neither column, and not counted.
 """
 
 import os
