@@ -9,7 +9,8 @@ from common import FOOTAGE, put, table
 from lipdub.engine import load_landmarker
 from lipdub.faces.analyse import analyse
 from lipdub.faces.crop import from_crop
-from lipdub.faces.detect import FaceFinder, overlap, shifted
+from lipdub.faces.detect import overlap, shifted
+from lipdub.faces.finder import FaceFinder
 from lipdub.faces.mouths import covered, look_at_mouth
 from lipdub.gating import GATES, gate, runs
 from lipdub.media.frames import read_frames, upright_image

@@ -6,7 +6,8 @@ from common import FOOTAGE, CopyReference, Silence, put, table
 from lipdub.engine import load_landmarker
 from lipdub.faces.analyse import analyse
 from lipdub.faces.crop import lip_aperture
-from lipdub.faces.detect import FaceFinder, overlap, scaled
+from lipdub.faces.detect import overlap, scaled
+from lipdub.faces.finder import FaceFinder
 from lipdub.faces.leak import leak
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.planes import pts_of

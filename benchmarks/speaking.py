@@ -1,7 +1,8 @@
 """Who speaks: the active-speaker network, the lips alone and the largest face, against a list made by watching.
 
 The list was made from contact sheets of the mouths (12 frames a second), the envelope of the sound and, in one
-clip, its subtitles. Moments at which even a patient viewer cannot tell are in neither column, and not counted.
+clip, its subtitles; with the network's scores in view. Moments at which even a patient viewer cannot tell are in
+neither column, and not counted.
 """
 
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common import FOOTAGE, put, table
+from lipdub.choosing import largest_in_each_shot
 from lipdub.engine import load_landmarker
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.lips import lip_scores
@@ -23,7 +25,6 @@ from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.probe_sound import probe_audio
 from lipdub.plan import DUB
-from lipdub.planning import largest_in_each_shot
 from lipdub.speaker import load_speaker, original_sound
 from lipdub.speech.activity import loud_spans
 from lipdub.turns import Seen, inside, seen, who_says
@@ -173,7 +174,7 @@ def main() -> None:
         "one and two seconds, then turns; *lips alone*: the fallback without weights, then turns; *largest face*: it "
         "speaks all the time. Frames in which a face was not found are not in it. Two thresholds of the turns "
         "(`BEGINS`, `SURE`) and one of the lips (`SPEAKING`) were chosen on these same clips, so new ones will be "
-        "judged less well.\n\n"
+        "judged less well. The lists were written with the network's scores in view, so they lean towards it.\n\n"
         + table(["clip", "told by", *head], spoken)
         + "\n\nIts cost, on one core, as a share of the processor time of the whole analysis:\n\n"
         + table(["clip", "pictures scored", "ms each", "share"], costs)

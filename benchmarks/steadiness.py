@@ -7,7 +7,8 @@ import numpy as np
 
 from common import FOOTAGE, put, table
 from lipdub.engine import load_landmarker
-from lipdub.faces.detect import FaceFinder, scaled
+from lipdub.faces.detect import scaled
+from lipdub.faces.finder import FaceFinder
 from lipdub.faces.smoothing import noise, smooth, steady
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.planes import pts_of
