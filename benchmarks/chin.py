@@ -14,7 +14,7 @@ from common import FOOTAGE, put, table
 from lipdub.engine import load_landmarker
 from lipdub.faces.crop import from_crop, lip_aperture, to_crop
 from lipdub.faces.mask import TOP_FEATHER, below_nose, mask_field, smoothstep
-from lipdub.faces.sighting import JAW
+from lipdub.faces.sighting import KEPT
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import probe_video
 
@@ -63,7 +63,7 @@ def measure(path, landmarker):
     found = list(faces_of(path, landmarker))
     apertures = [lip_aperture(landmarks) for _, landmarks, _ in found]
     wide, closed = found[int(np.argmax(apertures))], found[int(np.argmin(apertures))]
-    jaws = [to_crop(landmarks[list(JAW)], box) for _, landmarks, box in (wide, closed)]
+    jaws = [to_crop(landmarks[list(KEPT)], box) for _, landmarks, box in (wide, closed)]
     truth, source = framed(wide[0], wide[2]), framed(closed[0], closed[2])
     drop = jaws[0][8, 1] - jaws[1][8, 1]
     places = np.stack(np.meshgrid((np.arange(WIDE) + 0.5) / WIDE, (np.arange(TALL) + 0.5) / WIDE), -1).astype(

@@ -20,7 +20,6 @@ from lipdub.faces.detail import skin_field
 from lipdub.faces.mask import mask_field, mouth_mask, places_of_cells, spread
 from lipdub.faces.paste import paste, take_crop
 from lipdub.faces.seam import membrane
-from lipdub.faces.sighting import JAW
 from lipdub.faces.warp import warp
 from lipdub.media.colour import Region
 from lipdub.media.frames import read_frames
@@ -46,12 +45,12 @@ SIZE = 128
 
 @dataclass
 class Shot:
-    """Consecutive frames of one face: planes, the canvas, boxes, jaws."""
+    """Consecutive frames of one face: planes, the canvas, boxes, outlines."""
 
     canvas: object
     frames: list
     boxes: list
-    jaws: list
+    outlines: list
 
     def crop(self, i):
         return take_crop(self.frames[i], self.canvas, self.boxes[i], SIZE)
@@ -71,7 +70,7 @@ def load(name, landmarker):
             frame = as_planar(frame)
             shot.frames.append([plane.copy() for plane in plane_views(frame, canvas.colour.form)])
             shot.boxes.append(edits[0].box)
-            shot.jaws.append(edits[0].jaw)
+            shot.outlines.append(edits[0].outline)
     return info, shot
 
 
@@ -87,7 +86,7 @@ def rescaled(info: VideoInfo, shot: Shot, height: int) -> Shot:
         [cv2.resize(p, s, interpolation=how) for p, s in zip(f, sizes, strict=True)] for f in shot.frames
     ]
     boxes = [np.array([*(box[:4] * factor), box[4]]) for box in shot.boxes]
-    return Shot(canvas, frames, boxes, shot.jaws)
+    return Shot(canvas, frames, boxes, shot.outlines)
 
 
 # The stand-ins: what the network makes of the crop of frame i.
@@ -134,7 +133,7 @@ def _lower(canvas, box, margin=4):
     return region, invert(matrix)
 
 
-def rectangle(planes, canvas, box, generated, jaw):
+def rectangle(planes, canvas, box, generated, outline):
     """The published code's: the lower half scaled back by cv2.resize's bilinear way, hard edges."""
     region, to_crop = _lower(canvas, box)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -148,7 +147,7 @@ def rectangle(planes, canvas, box, generated, jaw):
     canvas.colour.add(planes, region, inside[..., None] * (new - old))
 
 
-def before(planes, canvas, box, generated, jaw):
+def before(planes, canvas, box, generated, outline):
     """lipdub's before: a feathered superellipse, cubic."""
     region, to_crop = _lower(canvas, box)
     new = warp((generated + 1) / 2, to_crop, region.size)
@@ -156,16 +155,16 @@ def before(planes, canvas, box, generated, jaw):
     canvas.colour.add(planes, region, mouth_mask(to_crop, region.size, SIZE)[..., None] * (new - old))
 
 
-def now(planes, canvas, box, generated, jaw):
-    paste(planes, canvas, box, generated, 1.0, jaw)
+def now(planes, canvas, box, generated, outline):
+    paste(planes, canvas, box, generated, 1.0, outline)
 
 
-def cloned(planes, canvas, box, generated, jaw):
+def cloned(planes, canvas, box, generated, outline):
     """OpenCV's seamlessClone of the cubic picture, in the mask of now."""
     region, to_crop = _lower(canvas, box, 6)
     new = warp((generated + 1) / 2, to_crop, region.size)
     old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
-    mask = (mouth_mask(to_crop, region.size, SIZE, jaw) > 0.02).astype(np.uint8) * 255
+    mask = (mouth_mask(to_crop, region.size, SIZE, outline) > 0.02).astype(np.uint8) * 255
     mask[[0, 1, -2, -1]] = 0
     mask[:, [0, 1, -2, -1]] = 0
     if not mask.any():
@@ -208,13 +207,13 @@ def pasted(shot, standin, way):
         generated = standin(shot, i)
         planes = [plane.copy() for plane in frame]
         began = time.process_time()
-        way(planes, shot.canvas, shot.boxes[i], generated, shot.jaws[i])
+        way(planes, shot.canvas, shot.boxes[i], generated, shot.outlines[i])
         spent += time.process_time() - began
         region, to_crop = _lower(shot.canvas, shot.boxes[i])
-        places = (places_of_cells() - (shot.jaws[i][8][0], 0.765)) / (0.2, 0.08)
+        places = (places_of_cells() - (shot.outlines[i][8][0], 0.765)) / (0.2, 0.08)
         lips = spread(((places**2).sum(axis=-1) < 1).astype(np.float32), to_crop, region.size, SIZE) > 0.5
         source, result = luma(frame, shot.canvas, region), luma(planes, shot.canvas, region)
-        mask = spread(mask_field(shot.jaws[i]), to_crop, region.size, SIZE)
+        mask = spread(mask_field(shot.outlines[i]), to_crop, region.size, SIZE)
         results.append(Pasted(result, source, mask, lips, to_crop))
     return results, 1e3 * spent / len(shot.frames)
 
@@ -344,15 +343,15 @@ def light(path, landmarker):
                 cv2.resize(image[:158, x + 50 : x + 174], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
                 for x in (0, 682)
             ]
-            jaw = to_crop(faces[0].landmarks[list(JAW)] / 2, np.array([50.0, 0, 124, 158, 0]))
-            frames.append((*(np.float32(crop) / 255 for crop in crops), jaw))
+            outline = to_crop(faces[0].landmarks[list(KEPT)] / 2, np.array([50.0, 0, 124, 158, 0]))
+            frames.append((*(np.float32(crop) / 255 for crop in crops), outline))
     result = {}
     for kind in MATCHES:
         rows, last = [], None
-        for seen, new, jaw in frames:
+        for seen, new, outline in frames:
             error = new - seen
             error[: SIZE // 2] = 0
-            mask, skin = mask_field(jaw), skin_field(jaw)
+            mask, skin = mask_field(outline), skin_field(outline)
             left = cv2.GaussianBlur(error - matched(kind, error, seen, mask, skin), (0, 0), 4) * 255
             whole = cv2.resize(mask, (SIZE, SIZE))
             rim, face = 4 * whole * (1 - whole), whole * cv2.resize(skin, (SIZE, SIZE))
@@ -383,7 +382,7 @@ TEXT = """## Compositing
 What a viewer sees, in luma, before encoding, on {frames} frames in a row of each clip's first face, with stand-ins for
 the network: (a) returns the face's own lower half; (b) the same, 8 levels lighter and with a gamma of 1.05; (d) the
 lower half of a frame {away} frames away, old head, old light and all. *rectangle*: the published code's paste; *before*:
-a feathered superellipse; *now*: jaw, membrane, detail; *seamlessClone*: OpenCV's, in the same mask. Step and flicker in
+a feathered superellipse; *now*: outline, membrane, detail; *seamlessClone*: OpenCV's, in the same mask. Step and flicker in
 (b) are of what the stand-in's error adds. 99 dB stands for identical. Detail is correlated in what the network's 128
 pixels cannot carry, where lips are replaced entirely (a still mouth correlates by itself: see *before*); where the face is smaller than that, it is next to nothing, and the source's own.
 
@@ -419,7 +418,9 @@ def main():
                 print(*rows[-1], flush=True)
             for tall in HEIGHTS if height > 200 else ():
                 other = rescaled(info, shot, tall)
-                other = replace(other, frames=other.frames[::8], boxes=other.boxes[::8], jaws=other.jaws[::8])
+                other = replace(
+                    other, frames=other.frames[::8], boxes=other.boxes[::8], outlines=other.outlines[::8]
+                )
                 for label, way in WAYS.items():
                     sharp[tall][label].append(sharpness(pasted(other, own, way)[0]))
         found = [light(path, landmarker) for path in sorted((FOOTAGE / "published").glob("*.mp4"))[::6]]

@@ -36,7 +36,7 @@ def luma(frame, canvas):
 def whole_mask(canvas, edit, size, shape):
     """The mask over the whole picture, by itself, not by the paste."""
     matrix = canvas.crop_to_coded(edit.box, size)
-    return mouth_mask(invert(matrix), (shape[1], shape[0]), size, edit.jaw)
+    return mouth_mask(invert(matrix), (shape[1], shape[0]), size, edit.outline)
 
 
 def down_and_up(plane, box, size):

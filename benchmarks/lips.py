@@ -26,7 +26,7 @@ def replaced(points):
     places = points[LIPS]
     cells = np.clip((places * GRID).astype(int), 0, GRID - 1)
     inside = ((places >= 0) & (places < 1)).all(axis=1)
-    return mask_field(points[: len(JAW)])[cells[:, 1], cells[:, 0]] * inside
+    return mask_field(points)[cells[:, 1], cells[:, 0]] * inside
 
 
 def series(path, landmarker):

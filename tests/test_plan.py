@@ -83,12 +83,11 @@ def test_opacity_fades_where_a_face_comes_and_goes_within_a_shot():
 
 def test_opacity_fades_where_the_mouth_leaves_the_picture():
     track = _track(0, MOVIE)
-    track.faces["box"][:, 0] = 700 + 10.0 * np.arange(
-        100
-    )  # a third of the lower half is outside from frame 50 on
+    # A third of the lower half is outside from frame 50 on, and so it is left from a fifth on, two frames sooner.
+    track.faces["box"][:, 0] = 700 + 10.0 * np.arange(100)
     plan = _plan(track)
-    assert len(plan.edits) == 50
-    assert plan.left == (Left(1, 2000, 3960, "leaves the picture"),)
+    assert len(plan.edits) == 48
+    assert plan.left == (Left(1, 1920, 3960, "leaves the picture"),)
     assert plan.edits["opacity"][0] == 1
     assert np.diff(plan.edits["opacity"][-3:]).max() < 0
 
@@ -198,8 +197,8 @@ def _random_plan(seed: int = 0, count: int = 40) -> Plan:
     for column in BOX:
         edits[column] = rng.uniform(1, 180, count)
     edits["sound"] = rng.integers(SILENCE, 2, count)
-    edits["jaw"] = rng.uniform(0, 1, edits["jaw"].shape)
-    edits["jaw"][::3] = np.nan
+    edits["outline"] = rng.uniform(0, 1, edits["outline"].shape)
+    edits["outline"][::3] = np.nan
     edits["reference"] = rng.integers(SAME, 2, count)
     edits["opacity"] = rng.uniform(0, 1, count)
     references = (
@@ -348,7 +347,7 @@ def test_a_bad_edit_is_named_by_its_number(tmp_path: Path):
 
 @pytest.mark.slow
 def test_two_hours_in_one_shot(tmp_path: Path):
-    """180,000 edits. Measured: 24.5 MB in memory; made in 0.3 s, saved in 0.7 s, loaded in 1.4 s."""
+    """180,000 edits. Measured: 29.5 MB in memory; made in 0.3 s, saved in 0.7 s, loaded in 1.4 s."""
     pts = np.arange(180_000, dtype=np.int64) * FRAME
     track = _track(0, pts)
     began = time.monotonic()
@@ -359,5 +358,5 @@ def test_two_hours_in_one_shot(tmp_path: Path):
     again = load_plan(tmp_path / "plan.json")
     loaded = time.monotonic()
     assert _same(plan, again)
-    assert again.edits.nbytes < 25e6
+    assert again.edits.nbytes < 31e6
     assert max(made - began, saved - made, loaded - saved) < 10

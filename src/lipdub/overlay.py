@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lipdub.faces.crop import from_crop, turn
 from lipdub.faces.mask import GRID, mouth_mask
+from lipdub.faces.sighting import JAW
 from lipdub.media.geometry import invert
 from lipdub.plan import DUB, SILENCE, Edit, Left, Plan
 
@@ -72,7 +73,7 @@ def painted(edit: Edit, shape: tuple[int, int], scale: float = 1.0) -> npt.NDArr
     linear = turn(edit.roll) * box[2:4] / GRID
     centre = box[:2] + box[2:4] / 2 - 0.5
     to_picture = np.column_stack([linear, centre - linear @ np.full(2, (GRID - 1) / 2)])
-    return mouth_mask(invert(to_picture), shape, GRID, edit.jaw) * np.float32(edit.opacity)
+    return mouth_mask(invert(to_picture), shape, GRID, edit.outline) * np.float32(edit.opacity)
 
 
 def said_of(edit: Edit, plan: Plan) -> str:
@@ -104,8 +105,8 @@ def _outline(image: Image, edit: Edit, scale: float) -> None:
     corners = from_crop(CORNERS, edit.box) * scale
     _line(image, corners, colour_of(edit.face), thick, closed=True)
     _line(image, corners[:2], colour_of(edit.face), 2 * thick)
-    if not np.isnan(edit.jaw).any():
-        _line(image, from_crop(edit.jaw.astype(np.float64), edit.box) * scale, WHITE, thick)
+    if not np.isnan(edit.outline).any():
+        _line(image, from_crop(edit.outline[: len(JAW)].astype(np.float64), edit.box) * scale, WHITE, thick)
 
 
 def _line(

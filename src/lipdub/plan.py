@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lipdub.errors import PlanError
 from lipdub.faces.crop import Box
-from lipdub.faces.sighting import JAW
+from lipdub.faces.sighting import KEPT
 from lipdub.media.probe import VideoInfo
 
 SAME = -1
@@ -25,7 +25,8 @@ DECIMALS = 4
 
 EDIT = np.dtype(
     [("pts", "i8"), ("face", "i4"), ("x", "f8"), ("y", "f8"), ("width", "f8"), ("height", "f8"),
-     ("roll", "f8"), ("reference", "i4"), ("sound", "i4"), ("opacity", "f8"), ("jaw", "f2", (len(JAW), 2))]
+     ("roll", "f8"), ("reference", "i4"), ("sound", "i4"), ("opacity", "f8"),
+     ("outline", "f2", (len(KEPT), 2))]
 )  # fmt: skip
 
 BOX = ("x", "y", "width", "height", "roll")
@@ -42,8 +43,8 @@ class Edit(NamedTuple):
         reference: index into the plan's references, or `SAME`.
         sound: what the face says: `SILENCE`, `DUB`, or the number of a stem.
         opacity: 0 (untouched) to 1.
-        jaw: [17, 2], the line of the jaw from ear to ear (see `lipdub.faces.sighting.JAW`), in fractions of
-            the crop; NaN where it is not known.
+        outline: [24, 2], the jaw, the mouth and the nose (see `lipdub.faces.sighting.KEPT`), in fractions of
+            the crop; NaN where they are not known.
     """
 
     pts: int
@@ -56,7 +57,7 @@ class Edit(NamedTuple):
     reference: int
     sound: int
     opacity: float
-    jaw: npt.NDArray[np.float16]
+    outline: npt.NDArray[np.float16]
 
     @property
     def box(self) -> Box:
@@ -71,13 +72,13 @@ def edits_at(pts: npt.ArrayLike, box: npt.ArrayLike, **columns: npt.ArrayLike) -
         pts: [n].
         box: [5] or [n, 5].
         columns: values of other columns, one or [n]; by default face 0 is its own reference, says the dub,
-            and is replaced entirely, in a jaw that is not known.
+            and is replaced entirely, in a face of unknown outline.
     """
     rows = np.zeros(np.size(pts), EDIT)
     places = np.broadcast_to(np.asarray(box, dtype=np.float64), (len(rows), 5))
     for name, values in zip(BOX, places.T, strict=True):
         rows[name] = np.round(values, DECIMALS)
-    for name, value in ({"pts": pts, "reference": SAME, "opacity": 1, "jaw": np.nan} | columns).items():
+    for name, value in ({"pts": pts, "reference": SAME, "opacity": 1, "outline": np.nan} | columns).items():
         rows[name] = np.round(np.asarray(value), DECIMALS)
     return rows
 
@@ -209,4 +210,4 @@ class Plan:
 def _edits(rows: npt.NDArray[np.void]) -> Iterator[Edit]:
     *numbers, _ = Edit._fields
     values = (rows[name].tolist() for name in numbers)
-    return map(Edit, *values, rows["jaw"])
+    return map(Edit, *values, rows["outline"])

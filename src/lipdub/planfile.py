@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.errors import PlanError
-from lipdub.faces.sighting import JAW
+from lipdub.faces.sighting import KEPT
 from lipdub.plan import EDIT, SAME, SILENCE, Edit, Left, Person, Plan, Reference, Stem
 
 Place: TypeAlias = tuple[float, float, float, float, float]
@@ -21,9 +21,9 @@ Place: TypeAlias = tuple[float, float, float, float, float]
 FORMAT = 2
 LARGEST = 1e6
 """No picture has that many pixels in a row."""
-UNKNOWN_JAW = np.full((len(JAW), 2), np.nan, np.float16)
+UNKNOWN = np.full((len(KEPT), 2), np.nan, np.float16)
 MOST_CROPS = 10
-"""A point of the jaw lies no farther away than so many sizes of the crop."""
+"""A point of a face lies no farther away than so many sizes of the crop."""
 MAX_BYTES = 1 << 30
 """More than the plan of two hours with four faces at 30 frames a second; more is a movie given by mistake."""
 
@@ -50,8 +50,11 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 
 def _row(edit: Edit) -> list[Any]:
-    *numbers, jaw = edit
-    return [*numbers, None if np.isnan(jaw).any() else b64encode(jaw.astype("<f2").tobytes()).decode()]
+    *numbers, outline = edit
+    return [
+        *numbers,
+        None if np.isnan(outline).any() else b64encode(outline.astype("<f2").tobytes()).decode(),
+    ]
 
 
 def load_plan(path: Path) -> Plan:
@@ -131,23 +134,23 @@ def _read_edits(data: dict[str, Any], path: Path) -> npt.NDArray[np.void]:
 
 
 def _read_edit(row: list[Any], references: int, stems: int) -> tuple[Any, ...]:
-    pts, face, x, y, width, height, roll, reference, sound, opacity, jaw = row
+    pts, face, x, y, width, height, roll, reference, sound, opacity, outline = row
     box = _read_box(x, y, width, height, roll)
     face, reference, sound, opacity = _whole(face), _whole(reference), _whole(sound), _number(opacity)
     if not (0 <= opacity <= 1 and SAME <= reference < references and abs(face) < 2**31):
         raise ValueError("the opacity, the reference or the face has a value that it cannot have")
     if not SILENCE <= sound <= stems:
         raise ValueError(f"there is no sound {sound}")
-    return _whole(pts), face, *box, reference, sound, opacity, _read_jaw(jaw)
+    return _whole(pts), face, *box, reference, sound, opacity, _read_outline(outline)
 
 
-def _read_jaw(jaw: object) -> npt.NDArray[np.float16]:
-    """Points of a jaw: half floats in base64, since nobody edits them and a film has millions."""
-    if jaw is None:
-        return UNKNOWN_JAW
-    points = np.frombuffer(b64decode(_text(jaw), validate=True), "<f2").reshape(UNKNOWN_JAW.shape)
+def _read_outline(outline: object) -> npt.NDArray[np.float16]:
+    """Points of a face: half floats in base64, since nobody edits them and a film has millions."""
+    if outline is None:
+        return UNKNOWN
+    points = np.frombuffer(b64decode(_text(outline), validate=True), "<f2").reshape(UNKNOWN.shape)
     if not np.abs(points).max() <= MOST_CROPS:
-        raise ValueError("a point of the jaw is no place in or near the crop")
+        raise ValueError("a point of the face is no place in or near the crop")
     return points.astype(np.float16)
 
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from lipdub.casting import Cast, make_cast
 from lipdub.faces.analyse import Analysis
-from lipdub.faces.sighting import JAW
 from lipdub.faces.track import Track
 from lipdub.gating import FADE_SECONDS, Gated, gate
 from lipdub.media.probe import VideoInfo
@@ -167,7 +166,7 @@ def _edits(
         reference=references[open_],
         sound=sounds[open_],
         opacity=opacity[open_],
-        jaw=track.faces["points"][open_, : len(JAW)],
+        outline=track.faces["points"][open_],
     )
 
 

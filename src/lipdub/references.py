@@ -28,7 +28,7 @@ BOUND_DEGREES = 20.0
 """Within a sentence, a reference is changed only if the head turns so far away from it, and"""
 BOUND_SECONDS = 0.5
 """stays there for so long."""
-KEPT_SECONDS = 4.0
+KEPT_SECONDS = 2.0
 """No reference is changed sooner, whatever the heads do."""
 AHEAD_SECONDS = 10.0
 """A reference suits how the head is held over this time to come, or until the next pause."""

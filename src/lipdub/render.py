@@ -210,5 +210,5 @@ def _finish(picture: _Picture, canvas: Canvas, generated: Iterator[Crop]) -> Sho
         planes = plane_views(shown.frame, canvas.colour.form)
         for face in picture.faces:
             edit = face.edit
-            paste(planes, canvas, edit.box, next(generated), edit.opacity, edit.jaw, face.image)
+            paste(planes, canvas, edit.box, next(generated), edit.opacity, edit.outline, face.image)
     return shown

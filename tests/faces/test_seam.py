@@ -7,9 +7,9 @@ import pytest
 from lipdub.faces.detail import skin_field
 from lipdub.faces.mask import mask_field
 from lipdub.faces.seam import membrane
-from tests.faces.test_mask import jaw_of
+from tests.faces.test_mask import outline_of
 
-MASK, SKIN = mask_field(jaw_of()), skin_field(jaw_of())
+MASK, SKIN = mask_field(outline_of()), skin_field(outline_of())
 FLAT = np.full((128, 128, 3), 0.5, np.float32)
 Y, X = (np.mgrid[:128, :128] + 0.5) / 128
 INSIDE = cv2.resize(MASK, (128, 128)) > 0.01

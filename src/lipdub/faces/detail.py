@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.mask import GRID, Field, Jaw, chin_of, nose_of, places_of_cells, smoothstep
+from lipdub.faces.mask import GRID, Field, Outline, chin_of, nose_of, places_of_cells, smoothstep
 from lipdub.media.geometry import Affine
 
 FULL_SCALE = 1.25
@@ -50,9 +50,9 @@ def sharpened(image: npt.NDArray[np.float32], amount: float) -> npt.NDArray[np.f
     return image + np.float32(amount * SHARPENING) * (image - cv2.GaussianBlur(image, (0, 0), 1))
 
 
-def skin_field(jaw: Jaw | None) -> Field:
+def skin_field(outline: Outline | None) -> Field:
     """1 where there are no lips, old or new, 0 where there may be."""
-    lips = np.array([chin_of(jaw)[0], nose_of(jaw)[1] + LIPS_BELOW_NOSE], np.float32)
+    lips = np.array([chin_of(outline)[0], nose_of(outline)[1] + LIPS_BELOW_NOSE], np.float32)
     offset = (places_of_cells() - lips) / np.array(LIPS_HALF_SIZE, np.float32)
     return smoothstep((np.hypot(offset[..., 0], offset[..., 1]) - 1) / LIPS_FADE)
 
@@ -65,7 +65,7 @@ def kept_detail(error: npt.NDArray[np.float32], skin: Field) -> Field:
 
 
 def texture(
-    detail: npt.NDArray[np.float32], to_crop: Affine, size: int, jaw: Jaw | None
+    detail: npt.NDArray[np.float32], to_crop: Affine, size: int, outline: Outline | None
 ) -> npt.NDArray[np.float32]:
     """Fine detail of the cheeks' spectrum.
 
@@ -73,7 +73,7 @@ def texture(
         detail: [height, width], of the source's luma.
         to_crop: the map from its pixels to those of an S×S crop.
         size: S.
-        jaw: says which cheek is seen.
+        outline: says which cheek is seen.
 
     Returns:
         [height, width].
@@ -83,7 +83,7 @@ def texture(
     first, second = ((np.array(cheek) * size - 0.5 - to_crop[:, 2]) @ from_crop.T for cheek in CHEEKS)
     # Rounded once, so that noise and patches stay together when the face moves by a part of a pixel.
     origin = np.rint(first).astype(int)
-    left = float(smoothstep(np.array((chin_of(jaw)[0] - 0.4) / 0.2)))
+    left = float(smoothstep(np.array((chin_of(outline)[0] - 0.4) / 0.2)))
     kernel = np.sqrt(left) * _grain(detail, origin, half)
     kernel += np.sqrt(1 - left) * _grain(detail, origin + np.rint(second - first).astype(int), half)
     return np.asarray(

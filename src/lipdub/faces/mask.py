@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.crop import ASPECT
+from lipdub.faces.sighting import JAW, KEPT, NOSE_BASE
 from lipdub.media.geometry import Affine, compose
 
-Jaw: TypeAlias = npt.NDArray[np.floating]
-"""[n, 2], the line of the jaw from ear to ear, in fractions of the crop; NaN where it is not known."""
+Outline: TypeAlias = npt.NDArray[np.floating]
+"""[24, 2], the landmarks `KEPT` of a face, in fractions of the crop; NaN where they are not known."""
 
 Field: TypeAlias = npt.NDArray[np.float32]
 """[`GRID`, `GRID`]: values at the centres of so many cells of the crop, row by row from its upper left."""
@@ -25,24 +26,29 @@ MASK_CENTRE = (0.5, 0.75)
 """Of the lower half of the crop, which is what the network paints."""
 MASK_HALF_SIZE = (0.48, 0.25)
 MASK_ROUNDNESS = 4
-"""Exponent of the superellipse that stands for a jaw that is not known: 2 is an ellipse, infinity a box."""
+"""Exponent of the superellipse that stands for a face that is not known: 2 is an ellipse, infinity a box."""
 MASK_CORE = 0.62
 """Up to this radius of it, 1 at the border, the mouth is entirely the new one."""
 JAW_FEATHER, EDGE_FEATHER, TOP_FEATHER = 0.06, 0.09, 0.055
 """Heights of the crop over which the mask fades: inward of the jaw, of the crop's border, and below the nose.
 Measured: the upper lip begins 0.085 below the nose's base, and the lower lip ends 0.17 above the chin."""
-NOSE_BASE, NOSE_FOLLOWS = (0.5, 0.605), (1.5, 0.5)
-"""Where the nose's base lies when the chin lies at `CHIN`, and how much of the chin's way it goes.
-Measured on eleven clips: right within 0.025 of the height; the chin's way is half nodding, half the jaw's."""
+NOSE = (0.5, 0.605)
+"""Where the nose's base lies where it is not known."""
+NOSE_BOUNDS = ((0.2, 0.5), (0.8, 0.75))
+"""Beyond these a nose is not believed."""
 CHIN = (0.5, 1.01)
 CHIN_BOUNDS = ((0.3, 0.93), (0.7, 1.09))
 """Beyond these a chin is not believed."""
+LIPS_MARGIN = 0.02
+"""Heights of the crop: the lips' own soft rim."""
+LIPS_FADE = 0.35
+"""Share of the lips' half size over which their part of the mask fades."""
 CHEEKS_TOP, NOSE_WIDTH = 0.51, 0.17
 """Row at which the mask begins at the cheeks, and half the width of its notch for the nose."""
 
 
 def mouth_mask(
-    to_crop: Affine, shape: tuple[int, int], size: int, jaw: Jaw | None = None
+    to_crop: Affine, shape: tuple[int, int], size: int, outline: Outline | None = None
 ) -> npt.NDArray[np.float32]:
     """How much of each pixel is replaced.
 
@@ -50,51 +56,76 @@ def mouth_mask(
         to_crop: the map from pixels of the result to pixels of an S×S crop.
         shape: (width, height) of the result.
         size: S.
-        jaw: the line of the jaw; a rounded box stands for one that is not known.
+        outline: of the face; a rounded box stands for one that is not known.
 
     Returns:
         [height, width] in [0, 1]; exactly 0 outside the crop's lower half.
     """
-    return spread(mask_field(jaw), to_crop, shape, size)
+    return spread(mask_field(outline), to_crop, shape, size)
 
 
-def mask_field(jaw: Jaw | None = None) -> Field:
+def mask_field(outline: Outline | None = None) -> Field:
     """The mask, on its grid; 0 in all cells at the border of the crop's lower half."""
     places = places_of_cells()
-    if jaw is None or not np.isfinite(jaw).all():
+    if outline is None or not np.isfinite(outline).all():
         return _superellipse(places)
+    jaw = outline[: len(JAW)]
     half_cell = 0.5 / GRID
     edge = np.minimum(places[..., 1] - 0.5, 1 - places[..., 1])
     edge = np.minimum(edge, np.minimum(places[..., 0], 1 - places[..., 0]) * ASPECT) - half_cell
-    field = smoothstep(edge / EDGE_FEATHER) * smoothstep(below_nose(places, jaw) / TOP_FEATHER)
+    field = smoothstep(edge / EDGE_FEATHER) * smoothstep(below_nose(places, outline) / TOP_FEATHER)
     inside = np.zeros((GRID, GRID), np.float32)
     rows = slice(GRID // 2, None)
     # The line ends at the mouth's height; from there the face goes straight up, near enough for a mask.
     ends = np.array([[jaw[-1, 0], 0], [jaw[0, 0], 0]])
     line = np.concatenate([jaw, ends]).astype(np.float32)
-    inside[rows] = smoothstep(_depth(places[rows], line) / JAW_FEATHER)
+    face = smoothstep(_depth(places[rows], line) / JAW_FEATHER)
+    inside[rows] = np.maximum(face, lips_field(places[rows], outline))
     return np.asarray(field * inside, dtype=np.float32)
 
 
-def below_nose(places: npt.NDArray[np.float32], jaw: Jaw) -> npt.NDArray[np.float32]:
+def below_nose(places: npt.NDArray[np.float32], outline: Outline) -> npt.NDArray[np.float32]:
     """How far places [..., 2] lie below the upper edge of the mask, in heights of the crop."""
-    x, y = nose_of(jaw)
+    x, y = nose_of(outline)
     notch = (y - CHEEKS_TOP) * np.exp(-(((places[..., 0] - x) / NOSE_WIDTH) ** 2))
     return np.asarray(places[..., 1] - CHEEKS_TOP - notch, dtype=np.float32)
 
 
-def nose_of(jaw: Jaw | None) -> tuple[float, float]:
-    """Where the nose's base lies in the crop, by where the chin does."""
-    x, y = np.array(NOSE_BASE) + np.array(NOSE_FOLLOWS) * (np.array(chin_of(jaw)) - CHIN)
+def nose_of(outline: Outline | None) -> tuple[float, float]:
+    """Where the nose's base lies in the crop: at its usual place, where the face is not known."""
+    return _believed(outline, KEPT.index(NOSE_BASE), NOSE, NOSE_BOUNDS)
+
+
+def chin_of(outline: Outline | None) -> tuple[float, float]:
+    """Where the chin lies in the crop: at its usual place, where the face is not known."""
+    return _believed(outline, len(JAW) // 2, CHIN, CHIN_BOUNDS)
+
+
+def _believed(
+    outline: Outline | None,
+    index: int,
+    usual: tuple[float, float],
+    bounds: tuple[tuple[float, float], tuple[float, float]],
+) -> tuple[float, float]:
+    if outline is None or not np.isfinite(outline).all():
+        return usual
+    x, y = np.clip(outline[index], *bounds)
     return float(x), float(y)
 
 
-def chin_of(jaw: Jaw | None) -> tuple[float, float]:
-    """Where the chin lies in the crop: at its usual place, where the jaw is not known."""
-    if jaw is None or not np.isfinite(jaw).all():
-        return CHIN
-    x, y = np.clip(jaw[len(jaw) // 2], *CHIN_BOUNDS)
-    return float(x), float(y)
+def lips_field(places: npt.NDArray[np.float32], outline: Outline) -> npt.NDArray[np.float32]:
+    """1 on the lips, and 0 some way around them, at places [..., 2]: an ellipse through their four ends.
+
+    On a turned head the line of the far jaw passes through the lips, which must be replaced as a whole.
+    """
+    square = np.array([ASPECT, 1])
+    left, right, top, bottom = outline[len(JAW) : len(JAW) + 4] * square
+    along = (right - left) / max(float(np.linalg.norm(right - left)), 1e-6)
+    across = np.array([-along[1], along[0]])
+    half = np.array([np.linalg.norm(right - left), abs((bottom - top) @ across)]) / 2 + LIPS_MARGIN
+    offset = places * square - (left + right + top + bottom) / 4
+    radius = np.hypot(offset @ along / half[0], offset @ across / half[1])
+    return smoothstep((1 + LIPS_FADE - radius) / LIPS_FADE)
 
 
 def spread(field: npt.NDArray[np.float32], to_crop: Affine, shape: tuple[int, int], size: int) -> Field:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lipdub.faces.crop import Box, turn
 from lipdub.faces.detail import kept_detail, lost_share, sharpened, skin_field, texture
-from lipdub.faces.mask import Field, Jaw, mask_field, spread
+from lipdub.faces.mask import Field, Outline, mask_field, spread
 from lipdub.faces.seam import membrane
 from lipdub.faces.warp import warp
 from lipdub.media.colour import ColourModel, Region, Rgb
@@ -70,7 +70,7 @@ def paste(
     box: Box,
     generated: Crop,
     opacity: float,
-    jaw: Jaw | None = None,
+    outline: Outline | None = None,
     seen: Crop | None = None,
 ) -> None:
     """Replace the mouth, in place.
@@ -86,7 +86,7 @@ def paste(
         box: [5], upright pixels and degrees.
         generated: what the network made of the crop, [S, S, 3].
         opacity: 0 (old mouth) to 1 (new mouth).
-        jaw: the line of the jaw, in fractions of the crop.
+        outline: landmarks `KEPT` of the face, in fractions of the crop.
         seen: what the network saw, [S, S, 3]; taken from the picture if it is not given or of another size.
     """
     size = generated.shape[0]
@@ -97,7 +97,7 @@ def paste(
     if seen is None or seen.shape != generated.shape:
         seen = take_crop(planes, canvas, box, size)
     to_crop = invert(_relative(matrix, region))
-    mask, skin = mask_field(jaw), skin_field(jaw)
+    mask, skin = mask_field(outline), skin_field(outline)
     half = np.float32(0.5)
     error, shown = (generated - seen) * half, (seen + 1) * half
     error -= membrane(error, shown, mask, skin)
@@ -107,13 +107,13 @@ def paste(
     if lost_share(to_crop) > 0:
         old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
         detail = old - warp(sharpened(shown, 1.0), to_crop, region.size)
-        change += lost_share(to_crop) * _other_detail(detail, shares[..., 1], to_crop, size, jaw)
+        change += lost_share(to_crop) * _other_detail(detail, shares[..., 1], to_crop, size, outline)
     canvas.colour.add(planes, region, shares[..., :1] * change)
 
 
-def _other_detail(detail: Rgb, kept: Field, to_crop: Affine, size: int, jaw: Jaw | None) -> Rgb:
+def _other_detail(detail: Rgb, kept: Field, to_crop: Affine, size: int, outline: Outline | None) -> Rgb:
     """What is to be added [h, w, 3] so that detail goes where it is not kept, and texture comes instead."""
-    made = texture(detail @ LUMA, to_crop, size, jaw) * np.sqrt(1 - kept * kept)
+    made = texture(detail @ LUMA, to_crop, size, outline) * np.sqrt(1 - kept * kept)
     detail *= (kept - 1)[..., None]
     detail += made[..., None]
     return detail
