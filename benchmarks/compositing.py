@@ -20,6 +20,7 @@ from lipdub.faces.detail import skin_field
 from lipdub.faces.mask import mask_field, mouth_mask, places_of_cells, spread
 from lipdub.faces.paste import paste, take_crop
 from lipdub.faces.seam import membrane
+from lipdub.faces.sighting import KEPT
 from lipdub.faces.warp import warp
 from lipdub.media.colour import Region
 from lipdub.media.frames import read_frames

@@ -83,7 +83,7 @@ def test_opacity_fades_where_a_face_comes_and_goes_within_a_shot():
 
 def test_opacity_fades_where_the_mouth_leaves_the_picture():
     track = _track(0, MOVIE)
-    # A third of the lower half is outside from frame 50 on, and so it is left from a fifth on, two frames sooner.
+    # A third of the lower half is outside from frame 50 on, so it is left from a fifth on, two frames sooner.
     track.faces["box"][:, 0] = 700 + 10.0 * np.arange(100)
     plan = _plan(track)
     assert len(plan.edits) == 48

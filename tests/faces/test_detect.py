@@ -285,7 +285,7 @@ def test_a_large_picture_is_searched_in_few_parts():
     assert tiles(320, 240) == []
     assert len(tiles(640, 360)) == 1
     assert len(tiles(1920, 1080)) <= 9
-    assert len(tiles(3840, 2160)) <= 16
+    assert len(tiles(3840, 2160)) <= 25
 
 
 def test_what_is_not_yunet_is_said_to_be_none(tmp_path: Path):
