@@ -39,6 +39,10 @@ from lipdub.turns import Spans
 
 KEPT_ANALYSES = 50
 """Movies of which the cache remembers what was seen."""
+OVERLOOKED = (
+    "small faces in large pictures may be overlooked: YuNet could not be fetched"
+    " (`lipdub fetch-weights yunet`)."
+)
 SPEECHLESS = "no speech was found in the movie's own sound, so it does not tell who speaks."
 
 
@@ -99,6 +103,7 @@ def look_at(
             optional = {NETWORK: scorer, EMBEDDER: embedder, DETECTOR: landmarker.detector}
             used = [name for name, network in optional.items() if network is not None]
             record = record_for(movie, start, end, used, fresh=options.fresh, progress=progress)
+        notes += [OVERLOOKED] if landmarker.detector is None else []
         analysis = analyse(movie, landmarker, start, end, progress, record, scorer, embedder)
     spans, heard = (None, []) if sound is None else speech_seconds(sound, progress)
     if spans is not None and not len(spans):

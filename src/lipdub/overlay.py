@@ -86,7 +86,7 @@ def said_of(edit: Edit, plan: Plan) -> str:
 
 def reason_of(left: Left) -> str:
     """Who is left alone, and why."""
-    return f"{left.face} left alone: {left.reason}"
+    return f"{left.face or 'somebody'} left alone: {left.reason}"
 
 
 def colour_of(face: int) -> Colour:
