@@ -249,3 +249,11 @@ def test_between_cues_old_lips_are_closed():
     speaking = {10: np.repeat([SILENCE, UNTOUCHED], [20, 10]).astype(np.int32)}
     said = cued(sheet, [track], {10: 1}, [np.arange(30) / 25], speaking)
     assert said[10].tolist() == [SILENCE] * 10 + [1] * 10 + [UNTOUCHED] * 10
+
+
+def test_times_and_cells_that_are_nearly_right_are_told(tmp_path: Path):
+    arrow = "1\n00:00:01,000 --> 00:00:02,000\n[1] one\n\n2\n00:00:02,000 -> 00:00:03,500\n[2] -> two\n"
+    with pytest.raises(CueError, match=r"line 6: between two times stands -->"):
+        read_cues(written(tmp_path, arrow.encode(), "a.srt"))
+    with pytest.raises(CueError, match=r"line 2: it has more cells"):
+        read_cues(written(tmp_path, b"start,end,face,speech\n1,2,1,,oops\n", "a.csv"))

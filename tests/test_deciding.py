@@ -18,7 +18,7 @@ from lipdub.deciding import sheet_of, write_plan
 from lipdub.errors import CueError, MediaError, OptionError, OutputError
 from lipdub.faces.identity import five_points
 from lipdub.faces.mouths import SKIN_SHAPE
-from lipdub.looking import pictured_face
+from lipdub.looking import NUMBERED_HERE, pictured_face
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.options import SyncOptions
 from lipdub.people import UNKNOWN
@@ -250,3 +250,15 @@ def test_a_cue_sheet_is_for_movies(path: Path, tmp_path: Path):
     cv2.imwrite(str(tmp_path / "still.png"), blank_image(*SIZE))
     with pytest.raises(OptionError, match="leave it out for a picture"):
         check_cues(probe_video(tmp_path / "still.png"), SyncOptions(cues="c.csv"))
+
+
+@pytest.mark.usefixtures("cast")
+def test_a_part_is_decided_as_in_the_whole_movie_once_that_was_seen(path: Path):
+    """In the first half, the tall face is 1 and the short one 2; the second half alone has one face."""
+    info, late = probe_video(path), SyncOptions(faces="all", start=Fraction(CUT + 5) / probe_video(path).rate)
+    alone = decide(info, late)
+    assert NUMBERED_HERE in alone.notes and len(alone.people) == 1
+    whole = decide(info, SyncOptions(faces="all"))
+    again = decide(info, late)
+    assert again.people == whole.people and NUMBERED_HERE not in again.notes
+    assert set(again.edits["pts"].tolist()) == set(alone.edits["pts"].tolist())

@@ -68,7 +68,7 @@ def make_cast(
     sheet.check(people.numbers.values(), info.until)
     seconds = [_seconds(track, info) for track in chosen]
     said = cued(sheet, chosen, people.numbers, seconds, speaking)
-    unseen = unseen_note(sheet, chosen, people.numbers, seconds)
+    unseen = unseen_note(sheet, tracks, people.numbers, [_seconds(track, info) for track in tracks])
     return Cast(people, chosen, said, sheet.stems, sheet.notes + ((unseen,) if unseen else ()))
 
 

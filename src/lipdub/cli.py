@@ -96,8 +96,10 @@ def plan(
             "people": len(made.people),
             "notes": list(made.notes),
         }
-        drawn = f"; {sheet}: {len(made.people)} people" if sheet else ""
-        _tell(result, f"{output}: {len(made.edits)} frames to change{drawn}", made.notes, as_json)
+        frames, count = len(set(made.edits["pts"].tolist())), len(made.people)
+        people = f"{count} people" if count != 1 else "1 person"
+        drawn = f"; {sheet}: {people}" if sheet else ""
+        _tell(result, f"{output}: {frames} frames to change{drawn}", made.notes, as_json)
 
 
 @app.command()

@@ -31,6 +31,7 @@ _PREFIX = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MARKUP = re.compile(r"<[^>]{0,99}>|\{[^}]{0,99}\}|^\s*[-–—]\s*")
+_TIMES = re.compile(r".*-->|\s*\d[\d:.,]*\s*->")
 _BLANK_LINES = re.compile(r"\r\n|\r|\n")
 _TIMECODE = re.compile(r"(\d{1,3}):([0-5]\d):([0-5]\d):(\d{1,3})", re.ASCII)
 
@@ -79,6 +80,8 @@ def parse_csv(table: Table, folder: Path, rate: Fraction | None = None) -> list[
     for row in table.rows:
         cells = dict.fromkeys(COLUMNS, "") | dict(zip(names, row.cells, strict=False))
         try:
+            if any(cell.strip() for cell in row.cells[len(names) :]):
+                raise OptionError("it has more cells than the first line has names; quote cells with commas.")
             start, end = (_cell_time(cells[name], rate) for name in ("start", "end"))
             face = None if not cells["face"].strip() else _face(cells["face"])
             stem = _stem(cells["speech"], cells["speech_start"], start, folder, rate)
@@ -96,10 +99,12 @@ def parse_srt(text: str) -> list[Found]:
     lines = _BLANK_LINES.split(text)
     found: list[Found] = []
     for at, line in enumerate(lines):
-        if "-->" not in line:
+        if not _TIMES.match(line):
             continue
         try:
-            first, _, second = line.partition("-->")
+            first, arrow, second = line.partition("-->")
+            if not arrow:
+                raise OptionError("between two times stands -->, with two dashes.")
             start, end = _srt_time(first), _srt_time(second)
             found += [_cue(start, end, face, None, at + 1) for face in _speakers(lines[at + 1 :])]
         except OptionError as exc:
@@ -192,7 +197,7 @@ def _speakers(lines: list[str]) -> list[int | None]:
     """Who speaks in a subtitle, whose text these lines begin with: each once, or None if it is not said."""
     faces: list[int | None] = []
     for line in lines:
-        if not line.strip() or "-->" in line:
+        if not line.strip() or _TIMES.match(line):
             break
         face = _prefix(_MARKUP.sub("", line).strip())
         if face is not None and face not in faces:

@@ -14,7 +14,7 @@ from lipdub.speech.spans import WINDOW, SampleSpans, speech_in
 
 NETWORK = "silero_vad"
 LOUDNESS_ALONE = (
-    "speech is told from other sound by its loudness alone: Silero VAD could not be fetched"
+    "speech is told from other sound by its loudness alone: Silero VAD is not on this machine"
     f" (`lipdub fetch-weights {NETWORK}`)."
 )
 CHUNK = 1024

@@ -40,8 +40,12 @@ from lipdub.turns import Spans
 KEPT_ANALYSES = 50
 """Movies of which the cache remembers what was seen."""
 OVERLOOKED = (
-    "small faces in large pictures may be overlooked: YuNet could not be fetched"
+    "small faces in large pictures may be overlooked: YuNet is not on this machine"
     " (`lipdub fetch-weights yunet`)."
+)
+NUMBERED_HERE = (
+    "only a part of the movie was looked at, and people are numbered as they are seen there; after a"
+    " `lipdub plan` of the whole movie, numbers are those of its sheet of faces."
 )
 SPEECHLESS = "no speech was found in the movie's own sound, so it does not tell who speaks."
 
@@ -83,9 +87,9 @@ def look_at(
         movie: as probed; of a still picture, one frame is looked at.
         options: of the job.
         work: folder for the movie's sound, 2 MB a minute.
-        start, end: seconds; only frames from start up to end are looked at.
+        start, end: seconds; only frames from start up to end are looked at, unless an earlier run saw all.
         progress: told after every frame.
-        recorded: go on from what earlier runs saw of this movie, and record what is seen now.
+        recorded: go on from what earlier runs saw of this part, and record what is seen now.
 
     Raises:
         LipdubError: see `lipdub.errors`.
@@ -99,10 +103,16 @@ def look_at(
             reference = picture_reference(Path(options.reference), landmarker)
         if pictured(options):
             person = pictured_face(options.faces, landmarker, embedder)
-        if recorded and not movie.still:
+        if not movie.still:
             optional = {NETWORK: scorer, EMBEDDER: embedder, DETECTOR: landmarker.detector}
             used = [name for name, network in optional.items() if network is not None]
-            record = record_for(movie, start, end, used, fresh=options.fresh, progress=progress)
+            whole = record_for(movie, None, None, used, fresh=options.fresh, progress=progress)
+            if whole.is_complete or (start, end) == (None, None):
+                start, end, record = None, None, whole
+            elif recorded:
+                record = record_for(movie, start, end, used, fresh=options.fresh, progress=progress)
+            if (start, end) != (None, None):
+                notes.append(NUMBERED_HERE)
         notes += [OVERLOOKED] if landmarker.detector is None else []
         analysis = analyse(movie, landmarker, start, end, progress, record, scorer, embedder)
     spans, heard = (None, []) if sound is None else speech_seconds(sound, progress)

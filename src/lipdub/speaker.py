@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NETWORK = "lr_asd"
 LIPS_ALONE = (
-    "who speaks is told by the movement of the lips alone, which is less sure: LR-ASD could not be fetched"
+    "who speaks is told by the movement of the lips alone, which is less sure: LR-ASD is not on this machine"
     f" (`lipdub fetch-weights {NETWORK}`)."
 )
 CHUNK = 64

@@ -67,17 +67,28 @@ class Looks:
 
     def parts(self) -> Iterator[Part]:
         """The parts that are there, in order, up to the first one that is missing or damaged."""
-        while True:
-            try:
-                digest, data = _split(self._path.read_bytes())
-                if hashlib.sha256(data).digest() != digest:
-                    return
-                with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                    part = _unpacked(arrays)
-            except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
-                return  # missing, or of another version
+        while part := self._read(self._path):
             self._count += 1
             yield part
+
+    @staticmethod
+    def _read(path: Path) -> Part | None:
+        """A part; None if it is missing, damaged, or of another version."""
+        try:
+            digest, data = _split(path.read_bytes())
+            if hashlib.sha256(data).digest() != digest:
+                return None
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return _unpacked(arrays)
+        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile):
+            return None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last part is there."""
+        last = max(self._folder.glob("??????.npz"), default=None)
+        part = self._read(last) if last is not None else None
+        return part is not None and part.mark is None
 
     def add(self, part: Part) -> None:
         """Write the next part."""
