@@ -15,7 +15,7 @@ SOURCE = Path(errors.__file__).parent
 # Each row may import from itself, from rows below it, and from `errors`.
 LAYERS = [
     {"cli"},
-    {"batch", "doctor", "compare", "choices"},
+    {"batch", "doctor", "compare", "choices", "evaluation"},
     {"pipeline"},
     {"picture"},
     {"stretches"},
@@ -98,6 +98,10 @@ def test_importing_lipdub_or_its_command_line_loads_nothing_heavy():
     heavy = {"torch", "mediapipe", "librosa", "cv2", "av", "numpy", "huggingface_hub", "ffmpeg"}
     assert not loaded_after("import lipdub") & heavy
     assert not loaded_after("import lipdub.cli") & heavy
+
+
+def test_figures_of_an_evaluation_load_no_torch():
+    assert "torch" not in loaded_after("import lipdub.evaluation.sync")
 
 
 def test_public_names_are_there_and_none_is_a_submodule():

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from torch import nn
 
 from lipdub.models import Diff2Lip, Diff2LipConfig
 from lipdub.models.lr_asd import LrAsd
@@ -81,10 +82,21 @@ def golden(name: str, *, full: bool = False) -> dict[str, torch.Tensor]:
 
 def lr_asd_state_dict() -> dict[str, torch.Tensor]:
     """Weights by name for the active-speaker network."""
+    return helper_state_dict(LrAsd())
+
+
+def helper_state_dict(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights by name for a network with batch norms: variances over 1, counters as they are."""
     weights = {}
-    for name, tensor in LrAsd().state_dict().items():
+    for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():
             value = torch.from_numpy(weight_by_name(name, tuple(tensor.shape)))
             tensor = 1 + value.abs() if name.endswith("running_var") else value
         weights[name] = tensor
     return weights
+
+
+def helper_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a published helper network, `syncnet_color` or `syncnet_v2`."""
+    stored = json.loads((GOLDEN / f"state_dict_{name}.json").read_text())
+    return {key: tuple(shape) for key, shape in stored.items()}

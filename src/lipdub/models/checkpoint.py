@@ -3,12 +3,12 @@
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from lipdub.errors import OutputError, UnknownWeightsError, WeightsFormatError
 from lipdub.models.config import METADATA_KEY, Diff2LipConfig
@@ -16,6 +16,9 @@ from lipdub.models.unet import Diff2Lip
 
 NESTS = ("state_dict", "model", "ema")  # where trainers put the weights beside their own state
 WRAPPER = "module."  # prefix left by torch's DataParallel
+COUNTER = "num_batches_tracked"  # of batch norms: torch before 0.4.1 kept none, and evaluation needs none
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_checkpoint(path: Path | str) -> Diff2Lip:
@@ -26,15 +29,27 @@ def load_checkpoint(path: Path | str) -> Diff2Lip:
     checkpoint, is cut short, or belongs to another network.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UnknownWeightsError(f"There is no weights file {path}.")
     try:
-        weights, metadata = (
-            read_safetensors(path) if path.suffix == ".safetensors" else (read_torch(path), {})
-        )
-        return _build(weights, metadata)
+        return _build(*_read(path))
     except WeightsFormatError as exc:
         raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
+
+
+def load_into(network: Network, path: Path, name: str) -> Network:
+    """Give a helper network, called `name` in errors, the weights of a file, and put it in evaluation mode.
+
+    The names and shapes must be the network's own, all of them; only counters of batch norms may be missing.
+    Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError` when it is no checkpoint, is
+    damaged, or belongs to another network. No pickle is executed.
+    """
+    own = network.state_dict()
+    try:
+        weights = {key: tensor for key, tensor in own.items() if key.endswith(COUNTER)} | _read(path)[0]
+        check_fit(_shapes(own), _shapes(weights), name)
+    except WeightsFormatError as exc:
+        raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
+    network.load_state_dict(weights, strict=True)
+    return network.eval()
 
 
 def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
@@ -50,6 +65,12 @@ def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
             (Path(folder) / path.name).replace(path)
     except (OSError, SafetensorError) as exc:
         raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise UnknownWeightsError(f"There is no weights file {path}.")
+    return read_safetensors(path) if path.suffix == ".safetensors" else (read_torch(path), {})
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -94,15 +115,19 @@ def _plain_state_dict(content: Any) -> dict[str, Tensor]:
 
 
 def _build(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Diff2Lip:
-    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    shapes = _shapes(weights)
     config = Diff2LipConfig.from_state_dict(shapes, metadata)
     with torch.device("meta"):  # a network without memory, which then adopts the tensors of the file
         model = Diff2Lip(config)
-    check_fit({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, shapes)
+    check_fit(_shapes(model.state_dict()), shapes)
     model.load_state_dict(
         {name: tensor.float() for name, tensor in weights.items()}, strict=True, assign=True
     )
     return model.eval()
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 
 def check_fit(

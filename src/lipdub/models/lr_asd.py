@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipdub.errors import UnknownWeightsError, WeightsFormatError
-from lipdub.models.checkpoint import check_fit, read_torch
+from lipdub.models.checkpoint import load_into
 
 COEFFICIENTS = 13
 EMBEDDING = 128
@@ -202,15 +201,4 @@ def load_lr_asd(path: Path) -> LrAsd:
     Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError` when it is no checkpoint, is
     damaged, or belongs to another network.
     """
-    if not path.is_file():
-        raise UnknownWeightsError(f"There is no weights file {path}.")
-    try:
-        weights = read_torch(path)
-        network = LrAsd()
-        shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-        check_fit(expected, shapes, "LR-ASD")
-    except WeightsFormatError as exc:
-        raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
-    network.load_state_dict(weights, strict=True)
-    return network.eval()
+    return load_into(LrAsd(), path, "LR-ASD")
