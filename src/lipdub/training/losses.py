@@ -102,7 +102,7 @@ def lips_for_expert(frames: Tensor) -> Tensor:
 
 
 def l_sync(frames: Tensor, mel: Tensor, expert: Expert) -> Tensor:
-    """−log P with P = v·s / (‖v‖ ‖s‖): binary cross-entropy of "in sync" (Wav2Lip, arXiv 2008.10010, section 3).
+    """−log P with P = v·s / (‖v‖ ‖s‖), the cross-entropy of "in sync" (Wav2Lip, arXiv 2008.10010, §3).
 
     The embeddings v of lips and s of sound have no negative entries, so that P is from 0 to 1.
 
