@@ -242,6 +242,25 @@ def test_a_small_network_learns() -> None:
         assert history[-1][name] < 0.8 * history[0][name], name
 
 
+def test_terms_are_float32_where_the_networks_compute_in_half_types() -> None:
+    image, noise, fill = (drawn(5, 3, 8, 8, seed=seed, dtype=torch.float32) for seed in range(3))
+    seen = corrupt(image, torch.full((5,), 100), noise, fill)
+    judge = SequencePatchGan(width=2, layers=1).eval()
+    judges = Judges(
+        lambda lips, _: (lips.bfloat16().flatten(1),) * 2, lambda a, _: a[:, 0, 0, 0].bfloat16(), judge
+    )
+    eps = noise.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = loss_terms(
+            seen, eps, estimate(seen, eps), torch.zeros(1, 1, 80, 16), weights=Weights(), judges=judges
+        )
+        loss = total(terms, Weights(), 0)
+        judged = judge_loss(estimate(seen, eps), seen, judge)
+    assert {value.dtype for value in (*terms.values(), loss, judged)} == {torch.float32}
+    loss.backward()
+    assert eps.grad.isfinite().all()
+
+
 def moving(count: int, seed: int) -> Tensor:
     """Frames of sequences in which one picture turns into another."""
     first, last = drawn(2, count, 1, 3, 16, 16, seed=seed, dtype=torch.float32)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lipdub.errors import WeightsFormatError
+from lipdub.models.layers import at_least_float32
 
 DECAY = 0.9999
 """guided-diffusion's default; the paper's is not published. It looks back over some 10,000 updates."""
@@ -46,7 +47,9 @@ class Ema:
     @classmethod
     def of(cls, model: nn.Module, decay: float = DECAY) -> Self:
         """Begin with a copy of the model's parameters; give it the model itself, in no wrapper."""
-        return cls({name: _wide(p.detach()).clone() for name, p in model.named_parameters()}, 0, decay)
+        return cls(
+            {name: at_least_float32(p.detach()).clone() for name, p in model.named_parameters()}, 0, decay
+        )
 
     def updated(self, model: nn.Module) -> Self:
         """The average after one more step of the model; this one stays as it is."""
@@ -68,7 +71,3 @@ class Ema:
             raise WeightsFormatError(f"The moving average cannot be read: {wrong}; take another checkpoint.")
         average = {name.removeprefix(PREFIX): t for name, t in state.items() if name != UPDATES_KEY}
         return cls(average, int(state[UPDATES_KEY]), decay)
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))

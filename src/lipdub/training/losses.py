@@ -6,13 +6,13 @@ upper halves of estimates are the true ones, as in the output; see `estimate`.
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lipdub.diffusion.corruption import Corrupted, x0_estimate
 from lipdub.diffusion.inpaint import compose
 from lipdub.models.discriminator import FRAMES
+from lipdub.models.layers import at_least_float32
 
 SYNC_HEIGHT, SYNC_WIDTH = 48, 96
 """Of a lower half, as Wav2Lip's expert knows it."""
@@ -115,8 +115,7 @@ def l_sync(frames: Tensor, mel: Tensor, expert: Expert) -> Tensor:
         [B], from 0 to 16.1.
     """
     v, s = expert(lips_for_expert(frames), mel)
-    wide = torch.promote_types(v.dtype, torch.float32)  # half types have few numbers near 1
-    probability = F.cosine_similarity(v.to(wide), s.to(wide), dim=1)
+    probability = F.cosine_similarity(at_least_float32(v), at_least_float32(s), dim=1)
     return -probability.clamp(LEAST_PROBABILITY, 1).log()
 
 
@@ -131,7 +130,7 @@ def l_lpips(frames: Tensor, clean: Tensor, distance: Distance) -> Tensor:
     Returns:
         [N].
     """
-    return distance(frames, clean).reshape(len(frames))
+    return at_least_float32(distance(frames, clean)).reshape(len(frames))
 
 
 def l_gan(frames: Tensor, judge: Judge) -> Tensor:
@@ -148,7 +147,7 @@ def l_gan(frames: Tensor, judge: Judge) -> Tensor:
     Returns:
         [B]; may be negative.
     """
-    return -judge(sequences(frames)).mean((1, 2, 3))
+    return -at_least_float32(judge(sequences(frames))).mean((1, 2, 3))
 
 
 def l_judge(frames: Tensor, clean: Tensor, judge: Judge) -> Tensor:
@@ -162,5 +161,8 @@ def l_judge(frames: Tensor, clean: Tensor, judge: Judge) -> Tensor:
     Returns:
         [B].
     """
-    real, fake = judge(sequences(clean)), judge(sequences(frames.detach()))
+    real, fake = (
+        at_least_float32(judge(sequences(clean))),
+        at_least_float32(judge(sequences(frames.detach()))),
+    )
     return (F.relu(1 - real) + F.relu(1 + fake)).mean((1, 2, 3))
