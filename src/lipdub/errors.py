@@ -17,7 +17,8 @@ went wrong, where, and what to do, and carries the exit code of the command line
     │   ├── WeightsHashError       1   bytes differ from what weights.toml promises
     │   └── WeightsFormatError     2   not a checkpoint, or one of another network
     ├── DeviceError                2   the device or precision asked for is not there
-    └── RenderError                1   decoding, encoding or remuxing failed half-way
+    ├── RenderError                1   decoding, encoding or remuxing failed half-way
+    └── TrainingError              1   training cannot go on, as its numbers are no longer finite
 
 Exceptions of libraries (PyAV, ffmpeg, torch, the hub) are translated at the boundary where
 they arise, with ``raise ... from``, and never reach the caller as themselves.
@@ -92,3 +93,7 @@ class DeviceError(LipdubError):
 
 class RenderError(LipdubError):
     """Decoding, encoding or remuxing failed half-way."""
+
+
+class TrainingError(LipdubError):
+    """Training cannot go on: a term of the loss is no finite number any more."""

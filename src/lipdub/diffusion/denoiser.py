@@ -32,5 +32,9 @@ class Denoiser:
         steps = x_t.new_full((len(x_t),), t).long()
         eps = self.model.denoise(x_t, steps, self.condition, self.reference, self.style)[:, :3]
         a_t = float(self.alphas_cumprod[t])
-        x_0 = (x_t - math.sqrt(1 - a_t) * eps) / math.sqrt(a_t)  # DDPM, eq. 15; DDIM, eq. 9
-        return x_0.clamp(-1, 1)
+        return x0_from_eps(x_t, eps, math.sqrt(a_t), math.sqrt(1 - a_t)).clamp(-1, 1)
+
+
+def x0_from_eps(x_t: Tensor, eps: Tensor, signal: float | Tensor, spread: float | Tensor) -> Tensor:
+    """(x_t − √(1 − ᾱ)·ε) / √ᾱ (DDPM, eq. 15; DDIM, eq. 9); `signal` is √ᾱ and `spread` √(1 − ᾱ)."""
+    return (x_t - spread * eps) / signal

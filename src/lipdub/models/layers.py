@@ -158,3 +158,8 @@ def zeroed(module: Module) -> Module:
 def dtype_of(module: nn.Module) -> torch.dtype:
     """The type of the weights."""
     return next(module.parameters()).dtype
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """For what half types would round away: small differences of means, cosines near 1, slow averages."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

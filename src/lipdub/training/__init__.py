@@ -1,0 +1,1 @@
+"""Training of Diff2Lip. Importing this imports torch."""

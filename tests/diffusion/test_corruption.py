@@ -1,0 +1,100 @@
+"""The forward process, and that the one-step estimate undoes it."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lipdub.diffusion.corruption import corrupt, q_sample, roots, x0_estimate
+from lipdub.diffusion.denoiser import Denoiser
+from tests.support.weights import small_network
+
+EVERY_STEP = torch.arange(1000)
+
+
+def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def test_noise_by_hand() -> None:
+    x_0, noise = torch.full((2, 3, 2, 2), 0.5), torch.full((2, 3, 2, 2), -2.0)
+    x_t = q_sample(x_0, torch.tensor([0, 999]), noise)
+    assert x_t[0].flatten()[0].item() == pytest.approx(math.sqrt(0.9999) * 0.5 - 2 * 0.01, abs=1e-7)
+    # ᾱ_999 = 4.0358e-5, as DDPM's schedule is known to end
+    assert x_t[1].flatten()[0].item() == pytest.approx(0.0063528 * 0.5 - 2 * 0.9999798, abs=1e-6)
+
+
+def test_roots_keep_the_variance_at_one_and_the_small_end_exact() -> None:
+    signal, spread = roots(EVERY_STEP, torch.empty(0, dtype=torch.float64))
+    torch.testing.assert_close(signal**2 + spread**2, torch.ones_like(signal), rtol=0, atol=1e-15)
+    _, narrow = roots(torch.tensor([0]), torch.empty(0))
+    assert narrow.item() == pytest.approx(0.01, rel=1e-7)
+    assert narrow.shape == (1, 1, 1, 1)
+    assert narrow.dtype == torch.float32
+
+
+def test_the_estimate_undoes_the_noise_at_every_step() -> None:
+    x_0, noise = drawn(1000, 3, 2, 2), drawn(1000, 3, 2, 2, seed=1)
+    x_t = q_sample(x_0, EVERY_STEP, noise)
+    torch.testing.assert_close(x0_estimate(x_t, noise, EVERY_STEP), x_0, rtol=0, atol=1e-12)
+
+
+def test_an_error_in_the_noise_comes_out_157_times_as_large_in_the_end() -> None:
+    x_t, t = drawn(2, 3, 2, 2), torch.tensor([258, 999])
+    apart = x0_estimate(x_t, drawn(2, 3, 2, 2, seed=1) + 1e-3, t) - x0_estimate(
+        x_t, drawn(2, 3, 2, 2, seed=1), t
+    )
+    assert apart[0].abs().max().item() == pytest.approx(1e-3, rel=1e-3)
+    assert apart[1].abs().max().item() == pytest.approx(0.1574, rel=1e-3)
+
+
+def test_only_the_lower_half_is_corrupted() -> None:
+    image, noise, fill = drawn(2, 3, 6, 4), drawn(2, 3, 6, 4, seed=1), drawn(2, 3, 6, 4, seed=2)
+    seen = corrupt(image, torch.tensor([10, 700]), noise, fill)
+    assert torch.equal(seen.x_t[:, :, :3], image[:, :, :3])
+    assert torch.equal(seen.condition[:, :, :3], image[:, :, :3])
+    assert torch.equal(seen.condition[:, :, 3:], fill[:, :, 3:])
+    expected = q_sample(image, seen.t, noise)
+    assert torch.equal(seen.x_t[:, :, 3:], expected[:, :, 3:])
+    assert not torch.equal(expected[:, :, :3], image[:, :, :3])
+    assert seen.clean is image
+    assert seen.noise is noise
+
+
+def test_nothing_of_the_noise_to_be_found_is_in_the_condition() -> None:
+    image, fill, t = drawn(1, 3, 4, 4), drawn(1, 3, 4, 4, seed=2), torch.tensor([500])
+    one, other = (corrupt(image, t, drawn(1, 3, 4, 4, seed=seed), fill) for seed in (3, 4))
+    assert torch.equal(one.condition, other.condition)
+    assert not torch.equal(one.x_t, other.x_t)
+
+
+def test_the_network_sees_it_as_its_nine_channels() -> None:
+    network = small_network()
+    size = network.config.image_size
+    image, noise, fill, reference = (drawn(2, 3, size, size, seed=s, dtype=torch.float32) for s in range(4))
+    seen = corrupt(image, torch.tensor([3, 600]), noise, fill)
+    inputs: list[Tensor] = []
+    network.input_blocks[0][0].register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    with torch.inference_mode():
+        network(seen.x_t, seen.t, seen.condition, reference, torch.zeros(2, 80, 16))
+    assert torch.equal(inputs[0], torch.cat((seen.x_t, seen.condition, reference), dim=1))
+
+
+def test_training_and_sampling_estimate_alike() -> None:
+    network = small_network()
+    size = network.config.image_size
+    image, noise, fill, reference = (drawn(2, 3, size, size, seed=s, dtype=torch.float32) for s in range(4))
+    mel, t = drawn(2, 80, 16, seed=5, dtype=torch.float32), torch.tensor([200, 200])
+    seen = corrupt(image, t, noise, fill)
+    with torch.inference_mode():
+        eps = network(seen.x_t, t, seen.condition, reference, mel)[:, :3]
+        sampled = Denoiser(network, seen.condition, reference, mel)(seen.x_t, 200)
+    torch.testing.assert_close(x0_estimate(seen.x_t, eps, t).clamp(-1, 1), sampled, rtol=0, atol=1e-5)
+
+
+def test_gradients() -> None:
+    t = torch.tensor([5, 300])
+    inputs = drawn(2, 3, 2, 2).requires_grad_(), drawn(2, 3, 2, 2, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, e: q_sample(x, t, e), inputs)
+    assert torch.autograd.gradcheck(lambda x, e: x0_estimate(x, e, t), inputs)
