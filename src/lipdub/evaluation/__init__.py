@@ -1,0 +1,1 @@
+"""What generated lips are worth, in numbers: pure functions, and the table they are shown in."""
