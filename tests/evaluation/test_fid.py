@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
@@ -20,6 +20,7 @@ def by_scipy(a: np.ndarray, b: np.ndarray) -> float:
     return float(shift @ shift + np.trace(c + e - 2 * sqrtm(c @ e).real))
 
 
+@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10**6))
 def test_agrees_with_the_root_of_the_matrix(d: int, seed: int):
     a, b = features(60, d, seed), features(45, d, seed + 1)
@@ -56,6 +57,7 @@ def test_a_set_against_itself_and_against_its_shifted_copy(shape: tuple[int, int
     assert fid(a, a + shift) == pytest.approx(shift @ shift, rel=1e-8)
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 10))
 def test_of_a_scaled_copy_it_is_the_spread_times_what_was_added(scale: float):
     a = features(20, 5, 8)

@@ -1,13 +1,18 @@
 import math
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipdub.engine import load_landmarker
 from lipdub.evaluation.landmarks import MOUTH, aperture_agreement, apertures, mouth_distance
 from lipdub.faces.crop import lip_aperture
 from lipdub.faces.leak import leak
+from lipdub.media.frames import read_frames, upright_image
+from lipdub.media.probe import probe_video
+from tests.support.faces import FOOTAGE
 
 RNG = np.random.default_rng(11)
 FACES = RNG.uniform(0, 224, (9, 478, 2)).astype(np.float32)
@@ -20,6 +25,7 @@ def test_the_mouth_is_twenty_points_of_the_lips():
     assert {13, 14} < set(MOUTH)  # inner lips, whose distance is the aperture
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 50), st.floats(-50, 50))
 def test_a_mouth_that_is_only_elsewhere_is_no_other_mouth(x: float, y: float):
     assert mouth_distance(FACES + np.array((x, y)), FACES) == pytest.approx(0, abs=1e-4)
@@ -94,3 +100,18 @@ def test_gaps_are_left_out_and_still_lips_are_told_apart():
     still = aperture_agreement(SPOKEN, np.full(300, 0.1))
     assert math.isnan(still.correlation) and math.isnan(still.best) and still.lag == 0
     assert math.isnan(aperture_agreement(SPOKEN[:5], SPOKEN[:5]).best)
+
+
+def test_the_points_run_round_the_lips_of_a_real_face():
+    clip = FOOTAGE / "published" / "id04478.2grMtwdG93I.00001__id00154.0hjW3eTGAy8.00001.mp4"
+    if not clip.exists():
+        pytest.skip("the real footage is not beside this checkout")
+    info = probe_video(clip)
+    panel = upright_image(next(iter(read_frames(info))), info)[:, 682:906]
+    with load_landmarker() as landmarker:
+        mouth = landmarker(panel)[0].landmarks[list(MOUTH)]
+    outer, inner = mouth[:12], mouth[12:]
+    for ring in (outer, inner):  # clockwise as seen, from the left corner
+        assert ring[:, 0].argmin() == 0
+        assert cv2.contourArea(ring[:, None], oriented=True) > 0
+    assert all(cv2.pointPolygonTest(outer[:, None], point.tolist(), False) > 0 for point in inner)

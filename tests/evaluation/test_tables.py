@@ -31,6 +31,20 @@ def test_markdown_is_shaped_like_the_papers_table():
     ]
 
 
+def test_rows_share_a_note_that_is_the_same():
+    table = ResultTable(
+        COLUMNS, [Row("a", note="few"), Row("b", note="none"), Row("c"), Row("d", note="few")]
+    )
+    text = to_markdown(table)
+    assert [line.split(" | ")[0] for line in text.splitlines()[2:6]] == [
+        "| a (1)",
+        "| b (2)",
+        "| c",
+        "| d (1)",
+    ]
+    assert text.endswith("(1) few  \n(2) none\n")
+
+
 def test_csv_holds_every_number_unrounded_and_leaves_empty_what_is_not_known():
     real, other = csv.DictReader(io.StringIO(to_csv(TABLE), newline=""))
     assert list(real)[:6] == [

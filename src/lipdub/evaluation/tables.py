@@ -108,15 +108,12 @@ def to_json(table: ResultTable) -> str:
 def to_markdown(table: ResultTable) -> str:
     """A table shaped like Table 2 of Diff2Lip: systems down, groups of metrics with arrows across.
 
-    The first column of a group bears its name; notes stand below the table.
+    The first column of a group bears its name; notes stand below, each once.
     """
     lines = [_line(["", *_heads(table.columns)]), "|" + "---|" * (1 + len(table.columns))]
-    notes = []
+    notes = list(dict.fromkeys(row.note for row in table.rows if row.note))
     for row in table.rows:
-        mark = ""
-        if row.note:
-            notes.append(row.note)
-            mark = f" ({len(notes)})"
+        mark = f" ({notes.index(row.note) + 1})" if row.note else ""
         cells = [_cell(row.cells.get(column.key), column.digits) for column in table.columns]
         lines.append(_line([row.system + mark, *cells]))
     below = [LEGEND, *(f"({i}) {note}" for i, note in enumerate(notes, 1))]
