@@ -47,6 +47,11 @@ def test_the_moments_and_the_samples_give_the_same():
     assert frechet(*moments) == pytest.approx(fid(a, b))
 
 
+def test_variance_that_rounding_took_below_0_is_none():
+    zero = np.zeros(2)
+    assert frechet(zero, np.diag([1, -1e-4]), zero, np.diag([1, 1e-4])) == pytest.approx(1e-4)
+
+
 @pytest.mark.parametrize("shape", [(200, 16), (5, 64), (2, 3)])
 def test_a_set_against_itself_and_against_its_shifted_copy(shape: tuple[int, int]):
     a = features(*shape, 7)
