@@ -19,8 +19,8 @@ BOX_PIXELS = 158
 """Height of the box of `framing_box` in the frames of 224×224 pixels in which papers measure."""
 REACH = 5
 """Frames by which the best lag is looked for to either side, 0.2 s at 25 fps. Ten published results of three
-methods are apart by 0 to 2 frames (medians, `benchmarks/published.py`); further away, chance finds ever better
-ones."""
+methods are apart by 0 to 2 frames (medians, `benchmarks/published.py`); further away, chance finds
+ever better ones."""
 
 
 class Agreement(NamedTuple):
