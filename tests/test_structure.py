@@ -33,6 +33,7 @@ LAYERS = [
     {"gating"},
     {"plan"},
     {"after"},
+    {"evaluation"},
     {"faces"},
     {"workfolder"},
     {"journal"},

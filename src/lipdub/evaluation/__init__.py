@@ -1,1 +1,1 @@
-"""Figures of merit of dubbed pictures. Importing this imports no torch."""
+"""How good a dubbed face is: the figures of the paper, and some that do not flatter. Nothing here imports torch."""
