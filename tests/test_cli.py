@@ -8,6 +8,7 @@ import sys
 import time
 import wave
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -220,7 +221,11 @@ def test_stopping_in_the_middle_leaves_nothing(job: Path, tiny: Path, sent: sign
         sys.executable, "-m", "lipdub.cli", "sync", job / "movie.mp4", "--audio", job / "dub.wav", "-o",
         job / "out.mp4", "--plan", job / "plan.json", "--weights", tiny, "--steps", "300",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A suite that runs in the background was started with SIGINT ignored, which children inherit.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 60
     try:
         while not (job / "out.mp4.lipdub" / "dub.pcm").exists() and time.monotonic() < deadline:
