@@ -224,7 +224,11 @@ def test_stopping_in_the_middle_leaves_nothing(job: Path, tiny: Path, sent: sign
     # A suite that runs in the background was started with SIGINT ignored, which children inherit.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heard  # noqa: PLW1509
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heard,  # noqa: PLW1509
     )
     deadline = time.monotonic() + 60
     try:
