@@ -184,7 +184,7 @@ def test_still_limits(tmp_path):
 
 
 def test_the_look_of_a_large_picture_is_bounded(tmp_path):
-    info = probe_video(still(tmp_path / "a.png", (2400, 60)))
+    info = probe_video(still(tmp_path / "a.png", (5120, 60)))
     assert upright_image(next(read_frames(info)), info).shape == (48, ANALYSIS_LONG_SIDE, 3)
 
 

@@ -24,7 +24,7 @@ from lipdub.media.timing import FARTHEST, ExactTimes
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
-ANALYSIS_LONG_SIDE = 1920
+ANALYSIS_LONG_SIDE = 4096
 """Faces are looked for in a picture of at most this many pixels on its long side."""
 
 STEPS_BACK = (0, 1, 4, 16)
