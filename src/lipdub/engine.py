@@ -1,7 +1,7 @@
 """Load what a job needs: the network that paints mouths and the one that finds faces."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from lipdub.faces.detect import FaceDetector, FaceLandmarker
 from lipdub.faces.identity import SFace
 from lipdub.faces.restore import Blended, OnnxRestorer, Restorer
 from lipdub.options import SyncOptions
-from lipdub.progress import Progress, Step, silent
+from lipdub.progress import Progress, fetching, silent
 from lipdub.render import Crops, Inpainter, Threaded
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
     from lipdub.models import load_checkpoint
 
     device, dtype = select_device(options.device, options.precision)
-    file = weights.resolve(options.weights, progress=_bytes(options.weights, progress))
+    file = weights.resolve(options.weights, progress=fetching(options.weights, progress))
     inpainter = LipInpainter(
         load_checkpoint(file.path),
         device,
@@ -82,7 +82,7 @@ def restoring(engine: Engine, options: SyncOptions, progress: Progress = silent)
     """
     if options.restorer is None or options.restorer_strength == 0:
         return engine
-    file = weights.resolve(options.restorer, progress=_bytes(options.restorer, progress))
+    file = weights.resolve(options.restorer, progress=fetching(options.restorer, progress))
     restorer = Blended(OnnxRestorer(file.path), options.restorer_strength)
     _tell_licence(file)
     told = {"restorer": file.sha256, "restorer_strength": options.restorer_strength}
@@ -146,7 +146,7 @@ def fetch(name: str, progress: Progress = silent) -> Path:
     Raises:
         WeightsError: it cannot be had.
     """
-    return weights.locate(name, progress=_bytes(name, progress))
+    return weights.locate(name, progress=fetching(name, progress))
 
 
 def fetch_if_possible(name: str, progress: Progress = silent) -> Path | None:
@@ -155,7 +155,7 @@ def fetch_if_possible(name: str, progress: Progress = silent) -> Path | None:
     Raises:
         WeightsError: what is there is damaged.
     """
-    return weights.locate_if_possible(name, progress=_bytes(name, progress))
+    return weights.locate_if_possible(name, progress=fetching(name, progress))
 
 
 def fetch_all(names: Sequence[str], progress: Progress = silent) -> dict[str, Path]:
@@ -183,7 +183,3 @@ def _tell_licence(file: weights.WeightsFile) -> None:
     if entry and notice:
         log.warning("%s", notice)
         weights.notice_shown(entry)
-
-
-def _bytes(name: str, progress: Progress) -> Callable[[int, int | None], None]:
-    return lambda done, total: progress(Step(f"fetch {name}", done, total, "bytes"))

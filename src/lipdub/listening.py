@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub import weights
-from lipdub.progress import Progress, Step, silent
+from lipdub.progress import Progress, fetching, silent
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.activity import loud_spans
 from lipdub.speech.mel import let_go
@@ -28,9 +28,7 @@ def speech_spans(pcm: npt.NDArray[np.int16], progress: Progress = silent) -> tup
         pcm: [n] int16, 16 kHz mono; may be a `numpy.memmap` of hours of sound.
         progress: told how far a download is.
     """
-    file = weights.locate_if_possible(
-        NETWORK, progress=lambda done, total: progress(Step(f"fetch {NETWORK}", done, total, "bytes"))
-    )
+    file = weights.locate_if_possible(NETWORK, progress=fetching(NETWORK, progress))
     if file is None:
         return loud_spans(pcm), [LOUDNESS_ALONE]
     return speech_in(probabilities(pcm, file)), []

@@ -32,6 +32,11 @@ class Step:
 Progress: TypeAlias = Callable[[Step], None]
 
 
+def fetching(name: str, progress: "Progress") -> Callable[[int, int | None], None]:
+    """What is told the bytes of a file of weights, done and in all, while it is fetched."""
+    return lambda done, total: progress(Step(f"fetch {name}", done, total, "bytes"))
+
+
 def silent(step: Step) -> None:
     """Report nothing."""
 

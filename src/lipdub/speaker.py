@@ -12,7 +12,7 @@ from lipdub.faces.speaker import PER_SECOND, Pictures, Scorer
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo
 from lipdub.media.probe_sound import probe_audio
-from lipdub.progress import Progress, Step, silent
+from lipdub.progress import Progress, fetching, silent
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.mfcc import STEP, WINDOW, mfcc
 
@@ -122,9 +122,7 @@ def load_speaker(
     """
     if pcm is None:
         return None, []
-    file = weights.locate_if_possible(
-        NETWORK, progress=lambda done, total: progress(Step(f"fetch {NETWORK}", done, total, "bytes"))
-    )
+    file = weights.locate_if_possible(NETWORK, progress=fetching(NETWORK, progress))
     if file is None:
         return None, [LIPS_ALONE]
     from lipdub.models.lr_asd import load_lr_asd
