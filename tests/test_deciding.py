@@ -64,8 +64,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
-    """Stand-ins for the landmarker and SFace."""
+    """Stand-ins for the landmarker and SFace; no other network, whatever is on this machine."""
     (tmp_path / "weights").touch()
+    monkeypatch.setattr("lipdub.weights.locate_if_possible", lambda name, progress: None)
 
     def stand_in(embedder: object) -> None:
         monkeypatch.setattr(looking, "load_landmarker", lambda progress: nullcontext(BlobLandmarker()))
