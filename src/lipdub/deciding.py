@@ -68,7 +68,7 @@ def decide(
     dub, notes = (None, []) if pcm is None or movie.still else _speech_of_dub(pcm, movie, options, progress)
     cast = _cast(found, movie, options, dub)
     cast = replace(cast, notes=tuple(dict.fromkeys((*found.notes, *notes, *cast.notes))))
-    talk = () if dub is None else dub
+    talk = {} if dub is None else {DUB: dub}
     plan = make_plan(found.analysis, movie, options.reference, found.reference, options.seed, cast, talk)
     plan = plan if movie.still else within(plan, options.start, options.end, 1 / movie.rate)
     return replace(plan, key=content_key(movie.path))
