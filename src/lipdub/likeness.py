@@ -207,7 +207,7 @@ def _pauses(speaks: Mask) -> npt.NDArray[np.int64]:
 
 
 def _usual_pose(seen: Appearance, part: slice) -> npt.NDArray[np.float64]:
-    """How the head is held in a part of a shot: where it speaks and changes, or at least changes, or at all."""
+    """How the head is held in a part of a shot: where it speaks and changes, or else changes, or at all."""
     edited = seen.edited[part]
     counts = (edited & seen.speaks[part], edited)
     rows = next((mask for mask in counts if mask.any()), np.ones_like(edited))
