@@ -24,6 +24,7 @@ from lipdub.options import SyncOptions
 from lipdub.people import UNKNOWN
 from lipdub.plan import DUB, Plan, Stem
 from lipdub.planfile import load_plan
+from lipdub.planning import make_plan
 from tests.support.faces import BlobLandmarker, blank_image, draw_face
 from tests.support.jobs import plan_by_hand
 from tests.support.media import click_file, movie
@@ -83,6 +84,25 @@ def faces_at(plan: Plan, info: VideoInfo) -> list[set[int]]:
     """Who changes in each frame."""
     frames = np.round(plan.edits["pts"] * float(info.time_base * info.rate)).astype(int)
     return [set(plan.edits["face"][frames == n].tolist()) for n in range(COUNT)]
+
+
+@pytest.mark.usefixtures("cast")
+def test_references_change_between_what_the_dub_says(path: Path, monkeypatch: pytest.MonkeyPatch):
+    spans, told = np.array([[0.2, 0.9], [1.4, 2.0]]), []
+
+    def plan_of(*args: object) -> Plan:
+        told.append(args[-1])
+        return make_plan(*args)
+
+    monkeypatch.setattr("lipdub.deciding.speech_seconds", lambda pcm, progress: (spans, []))
+    monkeypatch.setattr("lipdub.deciding.make_plan", plan_of)
+    info = probe_video(path)
+    with TemporaryDirectory() as work:
+        silence = np.zeros(COUNT * 640, np.int16)
+        plan = decide_in(info, SyncOptions(reference="pose", faces="all"), Path(work), silence)
+    assert [list(talk) for talk in told] == [[DUB]]
+    assert np.array_equal(told[0][DUB], spans)
+    assert {edit.reference for edit in plan} == set(range(len(plan.references)))
 
 
 @pytest.mark.usefixtures("cast")

@@ -169,6 +169,16 @@ def test_what_a_face_does_not_say_is_no_sentence_of_it():
     assert np.array_equal(speaks[clear], expected[clear])
 
 
+def test_a_face_that_is_left_alone_for_a_moment_goes_on_with_its_sentence():
+    for gap, whole in ((6, True), (9, False)):  # 0.24 and 0.36 s
+        sounds = np.zeros(COUNT, np.int32)
+        sounds[500 : 500 + gap] = UNTOUCHED
+        sounds[700:] = 1
+        speaks = in_sentences(sounds, SECONDS, {DUB: [(0, 27.9)], 1: [(28, 40)]})
+        assert speaks[[499, 500 + gap, 699, 700]].all()
+        assert speaks.all() == whole
+
+
 def test_without_talk_all_is_one_sentence():
     assert in_sentences(np.zeros(COUNT, np.int32), SECONDS).all()
     assert in_sentences(np.zeros(0, np.int32), np.zeros(0)).shape == (0,)

@@ -306,7 +306,7 @@ def test_a_reference_far_away_costs_one_group_of_pictures_whatever_was_read_befo
     plan = _plan([0], grey_movie, references, 0)
     (edit,) = plan.at(0)
     image = np.zeros((SIZE, SIZE, 3), np.float32)
-    order = np.random.default_rng(0).permutation(len(references)).tolist()
+    order = np.random.default_rng(0).permutation(len(references))[:20].tolist()
     for numbers in (order, order[::-1]):
         read = ReferenceReader(plan, grey_movie, SIZE)
         for i in numbers:

@@ -31,8 +31,9 @@ TEXTS: dict[str, tuple[Any, str]] = {
     ),
     "reference": (
         str,
-        "What the network is shown of the person: same (each frame itself), first, random, pose (a frame "
-        "with the mouth at rest and the head held alike), or a picture.",
+        "What the network is shown of the person: same (each frame itself), first, random, pose (a frame, of "
+        "any shot, with the mouth at rest and the head held alike; changed only between sentences), or a "
+        "picture.",
     ),
     "weights": (str, "A name (see fetch-weights --list) or a checkpoint's path."),
     "preset": (str, f"{PRESETS_IN_WORDS}."),

@@ -61,7 +61,7 @@ class Portraits(NamedTuple):
     """The frames of a person that can be references, one for each pose in each shot.
 
     Attributes:
-        tracks: [k], ids of tracks.
+        tracks: [k], ids of their tracks.
         frames: [k], indices in them.
         shots: [k].
         poses: [k, 2], yaw and pitch in degrees.
@@ -145,8 +145,9 @@ def in_sentences(
 def choose_portraits(portraits: Portraits, seen: Appearance) -> npt.NDArray[np.int64]:
     """For each frame of a person in a shot, the portrait in which the head is held most alike.
 
-    It changes in pauses alone, in the middle of them. Where nothing is known of speech, all is one sentence,
-    and a shot has one reference.
+    It is the nearest to how the head is usually held, where an open mouth and another shot count as farther
+    away. It changes in pauses alone, in the middle of them. Where nothing is known of speech, all is one
+    sentence, and a shot has one reference.
 
     Args:
         portraits: of this person, of whatever shot.
@@ -175,7 +176,8 @@ def _unlikeness(portraits: Portraits, seen: Appearance) -> npt.NDArray[np.float6
     """How much each portrait [k] differs from a person in a shot, besides the pose, in degrees of it."""
     other = portraits.shots != seen.shot
     coarse = other & (portraits.heights < DETAIL * min(seen.height, SEEN_HEIGHT))
-    return portraits.apertures * OPEN_DEGREES + other * OTHER_SHOT_DEGREES + coarse * COARSE_DEGREES
+    elsewhere = other * OTHER_SHOT_DEGREES + coarse * COARSE_DEGREES
+    return np.asarray(portraits.apertures * OPEN_DEGREES + elsewhere, np.float64)
 
 
 def _sharp(view: View) -> npt.NDArray[np.int64]:

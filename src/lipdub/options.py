@@ -63,8 +63,9 @@ class SyncOptions:
         steps: DDIM steps, 1 to 1000; None takes the preset's.
         sampler: ``ddim``.
         reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
-            second away), ``pose`` (a frame with the head held alike and the mouth at rest), or the path of a
-            picture of the person.
+            second away), ``pose`` (a frame of the same person, of any shot, with the mouth at rest and the
+            head held alike; changed in pauses, never inside a sentence), or the path of a picture of the
+            person.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         batch_size: faces the network works on at once, at least 1; None fits the device.
