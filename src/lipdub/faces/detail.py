@@ -26,6 +26,8 @@ LIPS_FADE = 0.3
 """Share of that zone's size over which it ends."""
 SAME_LIGHT = 8 / 255
 """Where the network changed the skin by this much, a third of the old detail is kept."""
+SAME_LIPS = (2 / 255, 4 / 255)
+"""CHOOSE"""
 CHEEKS = ((0.2, 0.6), (0.8, 0.6))
 CHEEK_HALF_SIZE = 0.07
 """Patches of skin beside the nose, whose detail the mouth's is like; half a side in heights of the crop."""
@@ -43,11 +45,10 @@ def lost_share(to_crop: Affine) -> float:
     return float(smoothstep(np.array((scale - 1) / (FULL_SCALE - 1))))
 
 
-def sharpened(image: npt.NDArray[np.float32], amount: float) -> npt.NDArray[np.float32]:
-    """A picture in which averaging and interpolation are made up for."""
-    if amount == 0:
-        return image
-    return image + np.float32(amount * SHARPENING) * (image - cv2.GaussianBlur(image, (0, 0), 1))
+def sharpened(image: npt.NDArray[np.float32], to_crop: Affine) -> npt.NDArray[np.float32]:
+    """A crop in which averaging and interpolation by the inverse of this map are made up for."""
+    coarser = max(1.0, float(np.linalg.norm(to_crop[:, :2], axis=0).mean()))
+    return image + np.float32(SHARPENING) * (image - cv2.GaussianBlur(image, (0, 0), coarser))
 
 
 def skin_field(outline: Outline | None) -> Field:
@@ -55,6 +56,15 @@ def skin_field(outline: Outline | None) -> Field:
     lips = np.array([chin_of(outline)[0], nose_of(outline)[1] + LIPS_BELOW_NOSE], np.float32)
     offset = (places_of_cells() - lips) / np.array(LIPS_HALF_SIZE, np.float32)
     return smoothstep((np.hypot(offset[..., 0], offset[..., 1]) - 1) / LIPS_FADE)
+
+
+def keeping(error: npt.NDArray[np.float32], skin: Field, lost: float) -> Field:
+    """Where old detail may stay: on skin, and at lips only if they are the old ones and nothing is lost."""
+    small = cv2.resize(np.abs(error).max(axis=-1), (GRID, GRID), interpolation=cv2.INTER_AREA)
+    lips = 1 - skin
+    changed = np.sqrt((lips * small**2).sum() / lips.sum())
+    same, other = SAME_LIPS
+    return np.maximum(skin, (1 - lost) * smoothstep((other - changed) / (other - same)))
 
 
 def kept_detail(error: npt.NDArray[np.float32], skin: Field) -> Field:

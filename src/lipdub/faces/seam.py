@@ -28,6 +28,7 @@ LIGHT = 12 / 255
 STEEP = 2 / 255
 """A slope of so much a pixel, in the network's picture of 128, makes a place count half."""
 SLOPE_SIZE = 128
+PASSES = 4
 DOUBT = 0.03
 """Share of the trust that says that there is no error: where all is another shape, nothing is matched."""
 FALL = 2
@@ -50,10 +51,12 @@ def membrane(
     """
     small = cv2.resize(error, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
     trust = _trust(seen, mask, skin)
-    weight = trust / (1 + (np.abs(small).max(axis=-1) / LIGHT) ** 2)
-    weighted = np.dstack([small * weight[..., None], weight + np.float32(DOUBT) * trust])
-    sums = cv2.filter2D(weighted, -1, _falling(), borderType=cv2.BORDER_CONSTANT)
-    field = sums[..., :3] / np.maximum(sums[..., 3:], np.float32(1e-9))
+    field = np.zeros_like(small)
+    for _ in range(PASSES):
+        weight = trust / (1 + (np.abs(small - field).max(axis=-1) / LIGHT) ** 2)
+        weighted = np.dstack([small * weight[..., None], weight + np.float32(DOUBT) * trust])
+        sums = cv2.filter2D(weighted, -1, _falling(), borderType=cv2.BORDER_CONSTANT)
+        field = sums[..., :3] / np.maximum(sums[..., 3:], np.float32(1e-9))
     return np.asarray(cv2.resize(field, error.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
