@@ -2,8 +2,8 @@
 
 The source's fine detail is what the network's picture cannot carry: the picture minus the crop scaled up or
 down again. In a large face that is pores and grain, and in a small one what resampling blurs. Skin round the
-mouth that the network left as it was keeps its own. The lips must not, since theirs are the old ones: they get
-a texture instead, which has the spectrum of the cheeks' fine detail in the same frame and no shape: white
+mouth that the network left as it was keeps its own. The lips must not, since theirs are the old ones: they
+get a texture instead, with the spectrum of the cheeks' fine detail in the same frame and no shape: white
 noise, fixed to the face, convolved with a patch of that detail. Grain that is new in each frame stays so,
 pores that stay with the skin stay with it, because the patch does.
 """
@@ -52,7 +52,7 @@ def lost_share(to_crop: Affine) -> float:
 
 
 def dulled(to_crop: Affine) -> tuple[float, float]:
-    """How much sharpness a crop loses, 0 to 1, where it is resampled by the inverse of this map, and how fine.
+    """How much sharpness a crop loses, 0 to 1, where it is put back by the inverse of this map, and how fine.
 
     Returns:
         that share, and the size of the picture's pixels in those of the crop, at least 1.
@@ -80,7 +80,7 @@ def keeping(error: npt.NDArray[np.float32], skin: Field, lost: float) -> Field:
     """Where old fine detail may stay.
 
     On skin; and at the lips of a face that is no larger than the network's picture, if the network left them
-    as they were. That is judged of the lips as a whole: where an old and a new mouth cross, they agree by chance.
+    as they were. That is judged of the lips as a whole: here and there, an old and a new mouth agree by chance.
 
     Args:
         error: [S, S, 3], new minus old in the crop, its light matched.
