@@ -80,7 +80,7 @@ def keeping(error: npt.NDArray[np.float32], skin: Field, lost: float) -> Field:
     """Where old fine detail may stay.
 
     On skin; and at the lips of a face that is no larger than the network's picture, if the network left them
-    as they were. That is judged of the lips as a whole: here and there, an old and a new mouth agree by chance.
+    as they were. That is judged of the lips as a whole: in places, an old and a new mouth agree by chance.
 
     Args:
         error: [S, S, 3], new minus old in the crop, its light matched.
