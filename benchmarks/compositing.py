@@ -431,7 +431,8 @@ a feathered superellipse; *now*: outline, membrane, detail; *seamlessClone*: Ope
 frames together. *Fine* detail is what the network's 128 pixels cannot carry, down and up again; *high* is the luma less its
 Gaussian of one pixel. The mouth that is pasted, as it was filmed and carried to its place in full detail, correlates with the old
 one by itself, most where the mouth is still: the third column of each kind is the correlation of what it does not
-explain. What a plain paste (*before*) has there was in the network's picture; anything more is the old mouth showing through.
+explain. What a plain paste (*before*, *rectangle*) has there was in the network's picture; anything more is the old mouth showing
+through, as it does in *before* where its mask does not cover the lips of a turned head (three_faces_1080p.mp4).
 
 {lips}
 
