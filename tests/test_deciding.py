@@ -17,7 +17,7 @@ from lipdub.deciding import decide as decide_in
 from lipdub.deciding import sheet_of, write_plan
 from lipdub.errors import CueError, MediaError, OptionError, OutputError
 from lipdub.faces.identity import five_points
-from lipdub.faces.mouths import SKIN_SHAPE
+from lipdub.faces.mouths import Mouth
 from lipdub.looking import NUMBERED_HERE, pictured_face
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.options import SyncOptions
@@ -75,7 +75,7 @@ def cast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]
         monkeypatch.setattr(looking, "fetch", lambda name: tmp_path / "weights")
 
     stand_in(by_height)
-    unknown = np.nan, np.full(SKIN_SHAPE, np.nan)  # a drawn face is too flat to be called sharp
+    unknown = Mouth(np.nan, np.nan, np.nan)  # a drawn face is too flat to be called sharp
     monkeypatch.setattr("lipdub.faces.sighting.look_at_mouth", lambda image, box: unknown)
     return stand_in
 

@@ -19,7 +19,7 @@ SHOT = np.arange(0, 8000, FRAME)
 def _track(pts: np.ndarray = SHOT, box: tuple[float, ...] = (500, 200, 124, 158, 0), **columns) -> Track:
     faces = np.full(len(pts), np.nan, SIGHTING)
     faces["box"], faces["yaw"], faces["pitch"] = box, 0, 0
-    faces["sharpness"], faces["covered"] = 0.3, 0
+    faces["sharpness"], faces["covered"], faces["edges"] = 0.3, 0, 1
     for name, values in columns.items():
         faces[name] = values
     return Track(7, 0, pts, faces, np.ones(len(pts), bool))
@@ -59,8 +59,18 @@ def test_what_lasts_a_moment_is_noise(name: str):
     assert left == ()
 
 
+def test_a_mouth_that_moves_too_fast_for_the_camera_is_left():
+    edges = np.ones((len(SHOT), 4))
+    edges[80:120, 0] = 0.5
+    opacity, left = gate(_track(edges=edges, sharpness=_where(80, 120, 0.2, 0.3)), SHOT, INFO)
+    assert [(row.first, row.last) for row in left] == [(80 * FRAME, 119 * FRAME)]
+    assert left[0].reason == "less sharp than the rest of the shot"
+    assert not opacity[80:120].any()
+    assert (gate(_track(edges=edges), SHOT, INFO).opacity == 1).all()  # as sharp as ever: a change of light
+
+
 def test_what_was_not_measured_closes_nothing():
-    nothing = dict.fromkeys(("yaw", "pitch", "sharpness", "covered"), np.nan)
+    nothing = dict.fromkeys(("yaw", "pitch", "sharpness", "covered", "edges"), np.nan)
     opacity, left = gate(_track(**nothing), SHOT, INFO)
     assert (opacity == 1).all()
     assert left == ()

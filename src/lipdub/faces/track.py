@@ -133,7 +133,7 @@ def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: floa
     pts = frame_pts[low : high + 1]
     found = np.array(track.pts)
     faces = bridged(track.sightings, found, pts)
-    faces["covered"] = covered(faces["skin"])
+    faces["covered"] = covered(faces["surface"], np.column_stack([faces["yaw"], faces["pitch"]]))
     smooth_faces(faces, (pts * time_base).astype(np.float64))
     return Track(track.id, track.shot, pts, faces, np.isin(pts, found))
 
