@@ -77,6 +77,11 @@ def _outside(track: Track, info: VideoInfo) -> Measure:
     return share
 
 
+def _clear(track: Track) -> Measure:
+    """How clearly each frame shows this shot alone."""
+    return np.broadcast_to(track.clear, len(track.pts))
+
+
 def _column(name: str, size: Callable[[Measure], Measure]) -> Callable[[Track, VideoInfo], Measure]:
     return lambda track, info: size(np.asarray(track.faces[name], dtype=np.float64))
 
@@ -97,6 +102,8 @@ GATES = (
     Gate(_column("sharpness", lambda s: 1 - s), 0.9, 0.88, "too blurred", BRIEF_SECONDS),
     # The mouth is five pixels wide then: what the network paints cannot be told from what is there.
     Gate(lambda track, info: -track.boxes[:, 3], -16, -18, "smaller than 16 pixels"),
+    # Half of what is seen there, or more, is another shot, or black: there is no one face to give a mouth to.
+    Gate(lambda track, info: 1 - _clear(track), 0.999, 0.998, "in a dissolve or a fade"),
 )  # fmt: skip
 
 
@@ -109,8 +116,8 @@ def gate(
 ) -> Gated:
     """Decide how much of a face is changed, frame by frame.
 
-    The frames that are beyond a bound are untouched: the edit fades out before them, and in after them. At
-    cuts and at the ends of the film nothing fades.
+    The frames that are beyond a bound are untouched: the edit fades out before them, and in after them. In a
+    dissolve it goes with the shot. At cuts and at the ends of the film nothing fades.
 
     Args:
         track: the face.
@@ -129,7 +136,7 @@ def gate(
     values = [gate.measure(track, info) for gate in gates]
     closed = np.array([_closed(g, v, seconds) for g, v in zip(gates, values, strict=True)])
     away = _without_flicker(~np.isin(shot, track.pts[~closed.any(axis=0)]), shown)
-    opacity = _fades(seconds, shown[away])
+    opacity = np.minimum(_fades(seconds, shown[away]), np.round(_clear(track), DECIMALS))
     return Gated(opacity, tuple(_reasons(track, np.isin(track.pts, shot[away]), gates, closed, values)))
 
 
