@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipdub.faces import analyse as analysing
-from lipdub.faces import looks, speaker
+from lipdub.faces import looks, speaker, transitions
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.looks import Looks
 from lipdub.media.probe import VideoInfo, probe_video
@@ -51,6 +51,7 @@ def same(one: Analysis, other: Analysis) -> bool:
     return (
         np.array_equal(one.pts, other.pts)
         and one.shots == other.shots
+        and one.transitions == other.transitions
         and {track: who.tobytes() for track, who in one.who.items()}
         == {track: who.tobytes() for track, who in other.who.items()}
         and len(one.tracks) == len(other.tracks)
@@ -59,6 +60,7 @@ def same(one: Analysis, other: Analysis) -> bool:
             and np.array_equal(a.pts, b.pts)
             and a.faces.tobytes() == b.faces.tobytes()
             and np.array_equal(a.seen, b.seen)
+            and np.array_equal(a.clear, b.clear)
             for a, b in zip(one.tracks, other.tracks, strict=True)
         )
     )
@@ -103,6 +105,41 @@ def test_an_analysis_that_is_stopped_goes_on_and_ends_the_same(
     assert same(again, whole)
     known = max(stops) // PART * PART
     assert landmarker.calls <= 4 * (COUNT - known) + 20  # what was seen is not looked at again
+
+
+@pytest.fixture(scope="module")
+def dissolving(tmp_path_factory: pytest.TempPathFactory) -> VideoInfo:
+    """A face before a wall that dissolves into another wall, twice: over frames 20 to 31, and 60 to 71."""
+    walls = np.random.default_rng(3).integers(0, 200, (3, 9, 16, 3)).astype(np.float64)
+
+    def frames():
+        for n in range(100):
+            share = np.clip((n - 19) / 13, 0, 1) + np.clip((n - 59) / 13, 0, 1)
+            weights = np.maximum(1 - np.abs(share - np.arange(3)), 0)
+            wall = np.tensordot(weights, walls, 1).astype(np.uint8)
+            image = np.ascontiguousarray(wall.repeat(20, axis=0).repeat(20, axis=1))
+            draw_face(image, (100, 40, 48, 62))
+            yield av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")
+
+    path = tmp_path_factory.mktemp("looks") / "dissolving.mkv"
+    return probe_video(movie(path, codec="ffv1", pix_fmt="bgr0", size=(320, 180), count=100, frames=frames()))
+
+
+@pytest.mark.parametrize("stops", [[25], [33, 95], [60, 66, 99]], ids=str)
+def test_dissolves_are_the_same_in_an_analysis_that_was_stopped(
+    dissolving: VideoInfo, tmp_path: Path, stops: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(transitions, "REACH", 30)
+    whole = analyse(dissolving, BlobLandmarker())
+    tick = Fraction(1, 25) / dissolving.time_base
+    assert [(round(t.first / tick), round(t.last / tick)) for t in whole.transitions] == [(19, 32), (59, 72)]
+    assert all(track.clear.min() < 0.1 for track in whole.tracks)  # an odd number of steps has no middle
+    for stop in stops:
+        with pytest.raises(StoppedError):
+            progress, record = stopped_at(stop), Looks(tmp_path / "record")
+            analyse(dissolving, BlobLandmarker(), progress=progress, record=record)
+    assert same(analyse(dissolving, BlobLandmarker(), record=Looks(tmp_path / "record")), whole)
+    assert same(analyse(dissolving, BlobLandmarker(), record=Looks(tmp_path / "record")), whole)
 
 
 def test_faces_are_embedded_about_once_a_second(made: VideoInfo, monkeypatch: pytest.MonkeyPatch):
