@@ -4,6 +4,7 @@ Whatever decides *what* to change happens here; it is a pure function of the ana
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from lipdub.casting import Cast, make_cast
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.track import Track
-from lipdub.gating import FADE_SECONDS, Gated, gate
+from lipdub.gating import FADE_SECONDS, Gated, Measured, gate, measure
 from lipdub.media.probe import VideoInfo
 from lipdub.plan import DECIMALS, EDIT, SAME, UNTOUCHED, Left, Plan, Reference, edits_at
 from lipdub.references import FAR_SECONDS, Frames, choose_references, nearest_reference
@@ -36,6 +37,7 @@ def make_plan(
     seed: int = 7,
     cast: Cast | None = None,
     talk: npt.ArrayLike = (),
+    gates: Mapping[int, Measured] | None = None,
 ) -> Plan:
     """Decide what will change: by default, in each shot, the face that fills most of it.
 
@@ -47,8 +49,10 @@ def make_plan(
         seed: of the choice of random references.
         cast: who says what.
         talk: [m, 2], seconds of the movie from which to which the dub speaks; empty if that is not known.
+        gates: what `measured` says of the analysis, if that is known already.
     """
-    cast = cast or make_cast(analysis, usable_tracks(analysis, info), info, "largest")
+    gates = measured(analysis, info) if gates is None else gates
+    cast = cast or make_cast(analysis, usable_tracks(analysis, info, gates), info, "largest")
     chosen = {track.id for track in cast.tracks}
     references: list[Reference] = [picture] if picture else []
     notes, left = list(cast.notes), list[Left]()
@@ -56,7 +60,7 @@ def make_plan(
     for track in analysis.tracks:
         face = cast.people.numbers.get(track.id, 0)
         sounds = _sounds(track, cast, info) if track.id in chosen else None
-        gated = _gated(track, sounds, analysis, info)
+        gated = _gated(track, sounds, analysis, info, gates[track.id])
         left += [replace(row, face=face) for row in gated.left]
         if sounds is None or not gated.opacity.any():
             continue
@@ -84,9 +88,24 @@ def make_plan(
     )
 
 
-def usable_tracks(analysis: Analysis, info: VideoInfo) -> list[Track]:
-    """The faces that can be changed in some of their frames at least."""
-    return [t for t in analysis.tracks if gate(t, _shot_pts(t, analysis), info).opacity.any()]
+def measured(analysis: Analysis, info: VideoInfo) -> dict[int, Measured]:
+    """What the gates say of each face, by the id of its track: once for all that is asked of them."""
+    return {track.id: measure(track, info) for track in analysis.tracks}
+
+
+def usable_tracks(
+    analysis: Analysis, info: VideoInfo, gates: Mapping[int, Measured] | None = None
+) -> list[Track]:
+    """The faces that can be changed in some of their frames at least.
+
+    Args:
+        analysis: what the movie shows.
+        info: the movie.
+        gates: what `measured` says of it, if that is known already.
+    """
+    gates = measured(analysis, info) if gates is None else gates
+    shots = ((track, _shot_pts(track, analysis)) for track in analysis.tracks)
+    return [t for t, shot in shots if gate(t, shot, info, measured=gates[t.id]).opacity.any()]
 
 
 def within(plan: Plan, start: Fraction | None, end: Fraction | None, frame: Fraction) -> Plan:
@@ -144,11 +163,13 @@ def _sounds(track: Track, cast: Cast, info: VideoInfo) -> Sounds:
     return np.where(np.abs(seconds - seconds[nearest]) < FADE_SECONDS - ROUNDING, said[nearest], said)
 
 
-def _gated(track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo) -> Gated:
+def _gated(
+    track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo, known: Measured
+) -> Gated:
     shot = _shot_pts(track, analysis)
     if sounds is None:
-        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN)
-    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING)
+        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN, known)
+    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING, known)
 
 
 def _edits(
