@@ -178,6 +178,17 @@ def test_a_damaged_part_is_made_again(made: VideoInfo, tmp_path: Path, harm: str
     assert same(analyse(made, BlobLandmarker(), record=Looks(tmp_path)), whole)
 
 
+def test_numbers_are_kept_beside_the_parts(tmp_path: Path):
+    record = Looks(tmp_path / "record")
+    assert record.recall("speech") is None
+    record.keep("speech", np.array([[1.5, 2.0]]))
+    np.testing.assert_array_equal(Looks(tmp_path / "record").recall("speech"), [[1.5, 2.0]])
+    (tmp_path / "record" / "speech.npy").write_bytes(b"\x93NUM")
+    assert record.recall("speech") is None
+    (tmp_path / "file").touch()
+    Looks(tmp_path / "file").keep("speech", np.zeros((0, 2)))  # what cannot be written is not kept
+
+
 def test_what_cannot_be_recorded_is_no_error(made: VideoInfo, tmp_path: Path):
     (tmp_path / "file").write_bytes(b"")
     record = Looks(tmp_path / "file" / "record")

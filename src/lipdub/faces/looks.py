@@ -109,6 +109,22 @@ class Looks:
             unfinished.replace(self._path)
         self._count += 1
 
+    def recall(self, name: str) -> npt.NDArray[np.float64] | None:
+        """Numbers that were kept beside the parts; None if there are none of that name."""
+        try:
+            return np.asarray(np.load(self._folder / f"{name}.npy", allow_pickle=False), np.float64)
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def keep(self, name: str, values: npt.NDArray[np.float64]) -> None:
+        """Keep numbers beside the parts."""
+        unfinished = self._folder / f"{name}.{os.getpid()}"
+        with suppress(OSError):  # the record only saves time
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                np.save(file, values, allow_pickle=False)
+            unfinished.replace(self._folder / f"{name}.npy")
+
     @property
     def _path(self) -> Path:
         return self._folder / f"{self._count:06d}.npz"
