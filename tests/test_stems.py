@@ -1,5 +1,6 @@
 """Stems: each face hears its own file, or silence, and nothing is made anew that does not hear a change."""
 
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -59,6 +60,20 @@ def test_voices_are_told_apart_frame_by_frame():
         assert np.array_equal(
             found[row], expected[number][row] if number >= 0 else np.full((80, 16), NO_SOUND)
         )
+
+
+def test_what_was_heard_of_voices_that_are_silent_now_is_let_go():
+    rng = np.random.default_rng(0)
+    sounds = [rng.uniform(-0.5, 0.5, 8_000).astype(np.float32) for _ in range(200)]
+    voices, held = Voices(sounds), []
+    first = voices.windows(TIMES[:2], [0, 1])
+    tracemalloc.start()
+    for number in range(200):
+        voices.windows(TIMES[:1], [number])
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[-1] < 1.3 * held[40]
+    assert np.array_equal(voices.windows(TIMES[:2], [0, 1]), first)
 
 
 @pytest.mark.parametrize("offset", [Fraction(0), Fraction(1, 4), Fraction(-1, 4)])
