@@ -62,6 +62,22 @@ def test_voices_are_told_apart_frame_by_frame():
         )
 
 
+def test_a_stem_that_ends_before_its_cue_is_told(folder: Path, tmp_path: Path):
+    plan = planned(folder, [1, 2], stem(folder, "one.wav", Fraction(3, 4)), stem(folder, "two.wav"))
+    told = [note for note in run(plan, folder, tmp_path / "a.mov") if "stem ends" in note]
+    # The first lasts to 1.75 s and is last said at 1.9 s, the second to 1 s and is last said at 1.95 s.
+    assert told == [
+        "lips say nothing where a stem ends before its cue: two.wav ends at 1.00 s, its cue at 1.95 s."
+    ]
+    enough = planned(folder, [1] * 20 + [0] * 20, stem(folder, "one.wav"))
+    assert not [note for note in run(enough, folder, tmp_path / "b.mov") if "stem ends" in note]
+
+
+def run(plan: Plan, folder: Path, output: Path) -> tuple[str, ...]:
+    made = sync(folder / "movie.mp4", folder / "dub.wav", output, plan=plan, inpainter=Painter(grey))
+    return made.notes
+
+
 def test_what_was_heard_of_voices_that_are_silent_now_is_let_go():
     rng = np.random.default_rng(0)
     sounds = [rng.uniform(-0.5, 0.5, 8_000).astype(np.float32) for _ in range(200)]
