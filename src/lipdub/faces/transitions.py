@@ -37,8 +37,8 @@ TRUE_MIXTURE = 0.42
 dissolves that were hard to measure differ by 0.27 to 0.36, and one by 0.47. With 0.48, and an uneven pace
 counted once only, a jump in a real interview is taken for one."""
 UNEVEN = 2.0
-"""How much more an uneven pace counts than what is in no mixture: on edits of `benchmarks/shots.py`, seed 1, 1
-takes up to 21 frames too many for half a second, 3 misses up to 35 at the end of two seconds, 2 up to 9."""
+"""How much more an uneven pace counts than what is in no mixture: on edits of `benchmarks/shots.py`, seed 1,
+1 takes up to 21 frames too many for half a second, 3 misses up to 35 at the end of two seconds, 2 to 9."""
 USUAL = 9
 """Frames whose median change is the usual one."""
 SUDDEN = 3.0
