@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub import looking
+from lipdub import gating, looking, planning, speaker
 from lipdub.checks import check_cues, check_faces, check_job, files_of
 from lipdub.deciding import decide as decide_in
 from lipdub.deciding import sheet_of, write_plan
@@ -125,6 +125,39 @@ def test_without_sface_nobody_is_known_after_the_cut_and_it_is_told(path: Path, 
     assert UNKNOWN in plan.notes
     with pytest.raises(OptionError, match="fetch-weights sface"):
         decide(info, SyncOptions(faces="her.jpg"))
+
+
+@pytest.mark.usefixtures("cast")
+def test_the_sound_of_a_movie_that_was_looked_at_is_not_decoded_again(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path / "cache"))
+    decoded = []
+
+    class Heard(speaker.Original):
+        is_there = True
+
+        @property
+        def pcm(self) -> np.ndarray:
+            decoded.append(1)
+            return (3000 * np.random.default_rng(0).standard_normal(32_000)).astype(np.int16)
+
+    monkeypatch.setattr(looking, "Original", Heard)
+    first = looking.look_at(probe_video(path), SyncOptions(), tmp_path)
+    assert decoded
+    decoded.clear()
+    again = looking.look_at(probe_video(path), SyncOptions(), tmp_path)
+    assert not decoded
+    np.testing.assert_array_equal(again.original, first.original)
+    assert again.notes == first.notes
+
+
+@pytest.mark.usefixtures("cast")
+def test_who_can_be_changed_is_found_out_once(path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(planning, "measure", lambda *of: asked.append(of[0].id) or gating.measure(*of))
+    assert len(decide(probe_video(path), SyncOptions(faces="all")).edits)
+    assert sorted(asked) == [0, 1, 2]
 
 
 @pytest.mark.usefixtures("cast")

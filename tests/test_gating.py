@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -150,6 +152,23 @@ def test_a_face_that_goes_within_its_shot_fades():
     opacity, _ = gate(_track(SHOT[:100]), SHOT, INFO)
     np.testing.assert_allclose(opacity[-4:], [1, 1, 2 / 3, 1 / 3], atol=1e-4)
     assert (gate(_track(SHOT[:100]), SHOT[:100], INFO).opacity == 1).all()  # at a cut it does not
+
+
+def test_in_a_dissolve_an_edit_goes_with_its_shot():
+    clear = np.ones(len(SHOT))
+    clear[-20:-10], clear[-10:] = np.linspace(0.9, 0, 10), 0
+    opacity, left = gate(replace(_track(), clear=clear), SHOT, INFO)
+    assert (opacity <= np.round(clear, 4)).all()
+    np.testing.assert_allclose(opacity[:-13], clear[:-13], atol=1e-4)
+    assert left == (Left(7, int(SHOT[-11]), int(SHOT[-1]), "in a dissolve or a fade"),)
+
+
+def test_a_shot_that_dissolves_off_the_middle_is_whole_but_for_its_fade():
+    clear = np.ones(len(SHOT))
+    clear[-12:] = np.linspace(0.95, 0.05, 12)
+    opacity, left = gate(replace(_track(), clear=clear), SHOT, INFO)
+    np.testing.assert_allclose(opacity, clear, atol=1e-4)
+    assert left == ()
 
 
 def test_bounds_open_below_where_they_close():

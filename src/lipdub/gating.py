@@ -50,6 +50,18 @@ class Gate(NamedTuple):
     brief: float = 0.0
 
 
+class Measured(NamedTuple):
+    """What the gates say of a track, whatever is wanted of it.
+
+    Attributes:
+        values: [g, n], of each gate in each frame.
+        closed: [g, n], where it is closed.
+    """
+
+    values: Measure
+    closed: npt.NDArray[np.bool_]
+
+
 class Gated(NamedTuple):
     """How much of a track is changed.
 
@@ -76,6 +88,11 @@ def _outside(track: Track, info: VideoInfo) -> Measure:
         points = middles[rows, None] + np.stack([cos * x - sin * y, sin * x + cos * y], axis=2)
         share[rows] = 1 - ((points >= 0) & (points < size)).all(axis=2).mean(axis=1)
     return share
+
+
+def _clear(track: Track) -> Measure:
+    """How clearly each frame shows this shot alone."""
+    return np.broadcast_to(track.clear, len(track.pts))
 
 
 def _column(name: str, size: Callable[[Measure], Measure]) -> Callable[[Track, VideoInfo], Measure]:
@@ -105,7 +122,16 @@ GATES = (
     Gate(_lost, 0.33, 0.28, "less sharp than the rest of the shot", BRIEF_SECONDS),
     # The mouth is five pixels wide then: what the network paints cannot be told from what is there.
     Gate(lambda track, info: -track.boxes[:, 3], -16, -18, "smaller than 16 pixels"),
+    # Half of what is seen there, or more, is another shot, or black: there is no one face to give a mouth to.
+    Gate(lambda track, info: 1 - _clear(track), 0.999, 0.998, "in a dissolve or a fade"),
 )  # fmt: skip
+
+
+def measure(track: Track, info: VideoInfo) -> Measured:
+    """Look where each gate is closed, for `gate`, which may be asked more than once."""
+    seconds = np.asarray(track.pts * float(info.time_base), np.float64)
+    values = np.array([gate.measure(track, info) for gate in GATES])
+    return Measured(values, np.array([_closed(g, v, seconds) for g, v in zip(GATES, values, strict=True)]))
 
 
 def gate(
@@ -114,11 +140,12 @@ def gate(
     info: VideoInfo,
     unwanted: npt.NDArray[np.bool_] | None = None,
     why: str = "",
+    measured: Measured | None = None,
 ) -> Gated:
     """Decide how much of a face is changed, frame by frame.
 
-    The frames that are beyond a bound are untouched: the edit fades out before them, and in after them. At
-    cuts and at the ends of the film nothing fades.
+    The frames that are beyond a bound are untouched: the edit fades out before them, and in after them. In a
+    dissolve it goes with the shot. At cuts and at the ends of the film nothing fades.
 
     Args:
         track: the face.
@@ -126,19 +153,20 @@ def gate(
         info: the movie.
         unwanted: [n], frames that are not to be changed, whatever can be seen.
         why: the reason, in a few words.
+        measured: what `measure` says of the track, if that is known already.
     """
     if not _believable(track, shot, info):
         left = Left(track.id, int(track.pts[0]), int(track.pts[-1]), GLIMPSE)
         return Gated(np.zeros(len(track.pts)), (left,))
     seconds = np.asarray(track.pts * float(info.time_base), np.float64)
     shown = np.asarray(shot * float(info.time_base), np.float64)
-    given = np.zeros(len(track.pts)) if unwanted is None else unwanted.astype(np.float64)
-    gates = (*GATES, Gate(lambda *_: given, 0.5, 0.5, why))
-    values = [gate.measure(track, info) for gate in gates]
-    closed = np.array([_closed(g, v, seconds) for g, v in zip(gates, values, strict=True)])
+    given = np.zeros(len(track.pts), bool) if unwanted is None else unwanted
+    values, closed = measured or measure(track, info)
+    values, closed = np.vstack([values, given]), np.vstack([closed, given])
     away = _without_flicker(~np.isin(shot, track.pts[~closed.any(axis=0)]), shown)
-    opacity = _fades(seconds, shown[away])
-    return Gated(opacity, tuple(_reasons(track, np.isin(track.pts, shot[away]), gates, closed, values)))
+    opacity = np.minimum(_fades(seconds, shown[away]), np.round(_clear(track), DECIMALS))
+    reasons = (*(gate.reason for gate in GATES), why)
+    return Gated(opacity, tuple(_reasons(track, np.isin(track.pts, shot[away]), reasons, closed, values)))
 
 
 def _closed(gate: Gate, values: Measure, seconds: Measure) -> npt.NDArray[np.bool_]:
@@ -164,9 +192,9 @@ def _without_flicker(away: npt.NDArray[np.bool_], seconds: Measure) -> npt.NDArr
 def _reasons(
     track: Track,
     away: npt.NDArray[np.bool_],
-    gates: Sequence[Gate],
+    reasons: Sequence[str],
     closed: npt.NDArray[np.bool_],
-    values: Sequence[Measure],
+    values: Measure,
 ) -> Iterator[Left]:
     """Why each stretch is left alone: the gate that is closed in most of it."""
     for low, high in runs(away).tolist():
@@ -175,7 +203,7 @@ def _reasons(
         reason = TOO_SHORT
         if counts[worst]:
             value = values[worst][low:high][closed[worst, low:high]].max()
-            reason = gates[worst].reason.format(value)
+            reason = reasons[worst].format(value)
         yield Left(track.id, int(track.pts[low]), int(track.pts[high - 1]), reason)
 
 

@@ -36,7 +36,7 @@ from lipdub.render import Inpainter
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech import Voices, length_notes, output_length
 from lipdub.speech.length import SAME_LENGTH
-from lipdub.stems import hear_stems
+from lipdub.stems import hear_stems, short_stems
 from lipdub.workfolder import folder_for, note_finished, remove_left_over, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
@@ -135,7 +135,13 @@ def sync(
         frames=picture.frames,
         changed=picture.changed,
         seconds=time.monotonic() - began,
-        notes=(*made.notes, *encoding.notes, *_picture_notes(picture, made), *notes),
+        notes=(
+            *made.notes,
+            *short_stems(made, stems),
+            *encoding.notes,
+            *_picture_notes(picture, made),
+            *notes,
+        ),
         weights=engine.weights,
         weights_sha256=engine.sha256,
     )

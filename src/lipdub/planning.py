@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lipdub.casting import Cast, make_cast
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.track import Track
-from lipdub.gating import FADE_SECONDS, Gated, gate
+from lipdub.gating import FADE_SECONDS, Gated, Measured, gate, measure
 from lipdub.likeness import View
 from lipdub.media.probe import VideoInfo
 from lipdub.plan import DECIMALS, EDIT, SAME, UNTOUCHED, Left, Plan, Reference, edits_at
@@ -37,6 +37,7 @@ def make_plan(
     seed: int = 7,
     cast: Cast | None = None,
     talk: Mapping[int, npt.ArrayLike] | None = None,
+    gates: Mapping[int, Measured] | None = None,
 ) -> Plan:
     """Decide what will change: by default, in each shot, the face that fills most of it.
 
@@ -49,15 +50,17 @@ def make_plan(
         cast: who says what.
         talk: number of a sound: [m, 2], seconds of the movie from which to which it has speech; a sound that
             is not in it is taken to be speech throughout.
+        gates: what `measured` says of the analysis, if that is known already.
     """
-    cast = cast or make_cast(analysis, usable_tracks(analysis, info), info, "largest")
-    changes, left = _changes(analysis, info, cast)
+    gates = measured(analysis, info) if gates is None else gates
+    cast = cast or make_cast(analysis, usable_tracks(analysis, info, gates), info, "largest")
+    changes, left = _changes(analysis, info, cast, gates)
     notes = list(cast.notes)
     references: tuple[Reference, ...]
     if picture:
         references, indices = (picture,), {c.track.id: np.zeros(len(c.track.pts), np.int32) for c in changes}
     else:
-        views = _views(changes, analysis, info, cast) if reference == "pose" else {}
+        views = _views(changes, analysis, info, cast, gates) if reference == "pose" else {}
         chosen = choose_references(changes, reference, info, seed, views, talk)
         references, indices = _numbered(changes, chosen, analysis.tracks)
         if reference == "random":
@@ -80,9 +83,24 @@ def make_plan(
     )
 
 
-def usable_tracks(analysis: Analysis, info: VideoInfo) -> list[Track]:
-    """The faces that can be changed in some of their frames at least."""
-    return [t for t in analysis.tracks if gate(t, _shot_pts(t, analysis), info).opacity.any()]
+def measured(analysis: Analysis, info: VideoInfo) -> dict[int, Measured]:
+    """What the gates say of each face, by the id of its track: once for all that is asked of them."""
+    return {track.id: measure(track, info) for track in analysis.tracks}
+
+
+def usable_tracks(
+    analysis: Analysis, info: VideoInfo, gates: Mapping[int, Measured] | None = None
+) -> list[Track]:
+    """The faces that can be changed in some of their frames at least.
+
+    Args:
+        analysis: what the movie shows.
+        info: the movie.
+        gates: what `measured` says of it, if that is known already.
+    """
+    gates = measured(analysis, info) if gates is None else gates
+    shots = ((track, _shot_pts(track, analysis)) for track in analysis.tracks)
+    return [t for t, shot in shots if gate(t, shot, info, measured=gates[t.id]).opacity.any()]
 
 
 def within(plan: Plan, start: Fraction | None, end: Fraction | None, frame: Fraction) -> Plan:
@@ -140,36 +158,45 @@ def _sounds(track: Track, cast: Cast, info: VideoInfo) -> Sounds:
     return np.where(np.abs(seconds - seconds[nearest]) < FADE_SECONDS - ROUNDING, said[nearest], said)
 
 
-def _changes(analysis: Analysis, info: VideoInfo, cast: Cast) -> tuple[list[Change], list[Left]]:
+def _changes(
+    analysis: Analysis, info: VideoInfo, cast: Cast, gates: Mapping[int, Measured]
+) -> tuple[list[Change], list[Left]]:
     """The faces that will change, and why others, or these at other times, are left alone."""
     chosen = {track.id for track in cast.tracks}
     changes, left = list[Change](), list[Left]()
     for track in analysis.tracks:
         number = cast.people.numbers.get(track.id, 0)
         sounds = _sounds(track, cast, info) if track.id in chosen else None
-        gated = _gated(track, sounds, analysis, info)
+        gated = _gated(track, sounds, analysis, info, gates[track.id])
         left += [replace(row, face=number) for row in gated.left]
         if sounds is not None and gated.opacity.any():
             changes.append(Change(track, number or -1 - track.id, sounds, gated.opacity))
     return changes, left
 
 
-def _gated(track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo) -> Gated:
+def _gated(
+    track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo, known: Measured
+) -> Gated:
     shot = _shot_pts(track, analysis)
     if sounds is None:
-        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN)
-    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING)
+        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN, known)
+    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING, known)
 
 
 def _views(
-    changes: Sequence[Change], analysis: Analysis, info: VideoInfo, cast: Cast
+    changes: Sequence[Change],
+    analysis: Analysis,
+    info: VideoInfo,
+    cast: Cast,
+    gates: Mapping[int, Measured],
 ) -> dict[int, list[View]]:
     """All that the movie shows of the people whose faces change, also where they say nothing."""
     views: dict[int, list[View]] = {change.person: [] for change in changes}
     for track in analysis.tracks:
         own = views.get(cast.people.numbers.get(track.id) or -1 - track.id)
         if own is not None:
-            own.append(View(track, gate(track, _shot_pts(track, analysis), info).opacity == 1))
+            shown = gate(track, _shot_pts(track, analysis), info, measured=gates[track.id])
+            own.append(View(track, shown.opacity == 1))
     return views
 
 
