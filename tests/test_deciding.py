@@ -90,9 +90,9 @@ def faces_at(plan: Plan, info: VideoInfo) -> list[set[int]]:
 def test_references_change_between_what_the_dub_says(path: Path, monkeypatch: pytest.MonkeyPatch):
     spans, told = np.array([[0.2, 0.9], [1.4, 2.0]]), []
 
-    def plan_of(*args: object) -> Plan:
-        told.append(args[-1])
-        return make_plan(*args)
+    def plan_of(*args: object, talk: object, **known: object) -> Plan:
+        told.append(talk)
+        return make_plan(*args, talk=talk, **known)
 
     monkeypatch.setattr("lipdub.deciding.speech_seconds", lambda pcm, progress: (spans, []))
     monkeypatch.setattr("lipdub.deciding.make_plan", plan_of)
