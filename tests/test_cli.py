@@ -16,7 +16,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lipdub import save_plan, weights
+from lipdub.choices import PANELS, TEXTS
 from lipdub.cli import app
+from lipdub.options import KINDS
 from tests.support.jobs import plan_by_hand
 from tests.support.media import click_file, movie
 from tests.support.weights import save_tiny_checkpoint
@@ -182,6 +184,13 @@ def test_help_and_version():
         assert result.exit_code == 0
         assert command in lipdub("--help").stdout
     assert lipdub("--version").stdout.startswith("lipdub 0.")
+
+
+def test_every_option_stands_under_one_heading_of_the_help():
+    named = [name for names in PANELS.values() for name in names]
+    assert sorted(named) == sorted(TEXTS) == sorted(KINDS)
+    text = lipdub("sync", "--help").output
+    assert all(f" {panel} " in text for panel in PANELS)
 
 
 def test_weights_are_listed_with_their_licences():

@@ -79,17 +79,29 @@ TEXTS: dict[str, tuple[Any, str]] = {
     ),
     "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
 }
-EVERY = tuple(TEXTS)
+# Headings of the help, and what stands under each.
+PANELS: dict[str, tuple[str, ...]] = {
+    "Whose lips": ("faces", "cues", "keep_unspoken", "start", "end", "plan"),
+    "The network": (
+        "weights", "preset", "steps", "sampler", "reference", "restorer", "restorer_strength", "seed",
+        "device", "precision", "batch_size",
+    ),
+    "Sound": ("speech", "background", "audio_offset", "length", "language", "keep_original_audio"),
+    "Picture": ("codec", "quality", "hwaccel", "debug_video"),
+    "Files": ("overwrite", "fresh", "work_dir", "keep_work"),
+}  # fmt: skip
+PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+EVERY = tuple(PANEL_OF)
 NETWORK = (
     "faces", "cues", "keep_unspoken", "reference", "weights", "preset", "steps", "sampler", "restorer",
-    "restorer_strength", "seed", "device", "precision", "plan", "overwrite",
+    "restorer_strength", "seed", "device", "precision", "plan", "speech", "audio_offset", "overwrite",
 )  # fmt: skip
 PLANNING = (
     "faces", "cues", "keep_unspoken", "reference", "seed", "start", "end", "speech", "audio_offset",
     "debug_video", "overwrite", "fresh",
 )  # fmt: skip
 OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "debug_video"}
-FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
+FOR_ALL_ROWS = tuple(name for name in EVERY if name not in OF_ONE_ROW)
 
 
 def with_choices(*names: str) -> Callable[[Command], Command]:
@@ -126,5 +138,5 @@ def _parameter(name: str) -> inspect.Parameter:
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=defaults[name],
-        annotation=Annotated[kind, typer.Option(*flag, help=text)],
+        annotation=Annotated[kind, typer.Option(*flag, help=text, rich_help_panel=PANEL_OF[name])],
     )
