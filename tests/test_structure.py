@@ -40,7 +40,7 @@ LAYERS = [
     {"journal"},
     {"media", "speech", "diffusion", "weights", "outputs"},
     {"models"},
-    {"options", "progress", "disk", "flow", "table"},
+    {"options", "progress", "disk", "flow", "table", "console"},
     {"cache", "sampling"},
     {"errors"},
 ]
@@ -54,6 +54,7 @@ FORBIDDEN = {
     "diffusion": {"cv2", "mediapipe", "av"},
     "cli": {"torch", "click"},
     "choices": {"torch", "click"},
+    "console": {"torch", "click"},
 }
 
 

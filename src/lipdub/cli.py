@@ -1,18 +1,15 @@
-"""The command line: Typer commands, the only place that catches errors; no logic."""
+"""The command line: Typer commands, no logic."""
 
-import json
 import logging
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
-from lipdub.errors import CueError, LipdubError, ManifestError
+from lipdub.console import Json, Notes, reporting, tell, terminated
 from lipdub.options import parse_time
 
 if TYPE_CHECKING:
@@ -29,14 +26,13 @@ app = typer.Typer(
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The movie, or a picture of a face.")]
 Audio = Annotated[Path, typer.Option("--audio", "-a", help="The dub: a sound file, or a movie with sound.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 @app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
-    logging.basicConfig(level=logging.WARNING, handlers=[_Notes()], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[Notes()], force=True)
     if version:
         from importlib.metadata import version as installed
 
@@ -54,7 +50,7 @@ def sync(
     **choices: Any,
 ) -> None:
     """Dub a movie: the same picture with lips that speak the new sound."""
-    with _reporting(as_json):
+    with reporting(as_json):
         options = options_from(choices)
         from lipdub import pipeline
         from lipdub.progress import terminal_progress
@@ -62,7 +58,7 @@ def sync(
         with terminal_progress() as progress:
             result = pipeline.sync(video, audio, output, options=options, progress=progress)
         changed = f"{result.changed} of {result.frames} frames with new lips, made in {result.seconds:.1f} s"
-        _tell(result.as_json(), f"{result.output}: {changed}", result.notes, as_json)
+        tell(result.as_json(), f"{result.output}: {changed}", result.notes, as_json)
 
 
 @app.command()
@@ -81,7 +77,7 @@ def plan(
     **choices: Any,
 ) -> None:
     """Find the faces and write down what sync would change, to read, edit and give back."""
-    with _reporting(as_json):
+    with reporting(as_json):
         from lipdub import deciding
 
         options, sheet = deciding.sheet_of(options_from(choices), sheet)
@@ -99,7 +95,7 @@ def plan(
         frames, count = len(set(made.edits["pts"].tolist())), len(made.people)
         people = f"{count} people" if count != 1 else "1 person"
         drawn = f"; {sheet}: {people}" if sheet else ""
-        _tell(result, f"{output}: {frames} frames to change{drawn}", made.notes, as_json)
+        tell(result, f"{output}: {frames} frames to change{drawn}", made.notes, as_json)
 
 
 @app.command()
@@ -113,7 +109,7 @@ def preview(
     **choices: Any,
 ) -> None:
     """One frame, in seconds of work: before, after, and what was decided there, side by side."""
-    with _reporting(as_json):
+    with reporting(as_json):
         options = options_from(choices, batch_size=1)
         moment = parse_time(at)
         from lipdub import compare
@@ -121,9 +117,7 @@ def preview(
 
         with terminal_progress() as progress:
             result = compare.preview(video, audio, output, at=moment, options=options, progress=progress)
-        _tell(
-            result.as_json(), f"{result.output}: the frame at {result.seconds:.3f} s", result.notes, as_json
-        )
+        tell(result.as_json(), f"{result.output}: the frame at {result.seconds:.3f} s", result.notes, as_json)
 
 
 @app.command()
@@ -145,7 +139,7 @@ def batch(
     The options here hold for rows whose cell is empty or missing. What was done is written to
     MANIFEST.results.csv.
     """
-    with _reporting(as_json, "stopped; run the same command again (without --fresh) to go on where it was."):
+    with reporting(as_json):
         options = options_from(choices)
         from lipdub import batch as batches
         from lipdub.progress import terminal_progress
@@ -154,7 +148,7 @@ def batch(
             jobs = batches.read_manifest(manifest, options, fresh=fresh, progress=progress)
             result = batches.run_batch(jobs, progress=progress, report=_tell_row, fresh=fresh)
         counts = f"{result.done} done, {result.skipped} finished before, {result.failed} failed"
-        _tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
+        tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
         if result.failed:
             raise typer.Exit(1)
 
@@ -173,7 +167,7 @@ def fetch_weights(
     as_json: Json = False,
 ) -> None:
     """Fetch weights before they are needed."""
-    with _reporting(as_json):
+    with reporting(as_json):
         from lipdub import weights
         from lipdub.progress import terminal_progress
 
@@ -189,13 +183,13 @@ def fetch_weights(
 
         with terminal_progress() as progress:
             files = {name: str(path) for name, path in fetch_all(chosen, progress).items()}
-        _tell(files, "\n".join(f"{name}: {path}" for name, path in files.items()), (), as_json)
+        tell(files, "\n".join(f"{name}: {path}" for name, path in files.items()), (), as_json)
 
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """What works here, what is missing, and how to get it."""
-    with _reporting(as_json):
+    with reporting(as_json):
         from lipdub.doctor import examine
 
         findings = examine()
@@ -206,55 +200,18 @@ def doctor(as_json: Json = False) -> None:
         result = [
             {"what": f.what, "ok": f.ok, "essential": f.essential, "detail": f.detail} for f in findings
         ]
-        _tell(result, "\n".join(table), (), as_json)
+        tell(result, "\n".join(table), (), as_json)
         if any(f.essential and not f.ok for f in findings):
             raise typer.Exit(1)
 
 
-class _Notes(logging.Handler):
-    """What is logged, a licence or a damaged packet, is told like the notes of a result."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(f"note: {_shown(record.getMessage())}", err=True)
-
-
 def main() -> None:
     """Run the command line."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         app()
     except KeyboardInterrupt:  # outside of a command, where there is nothing to tell
         sys.exit(130)
-
-
-@contextmanager
-def _reporting(
-    as_json: bool,
-    stopped: str = "stopped; run the same command again (without --fresh) to go on where it was.",
-) -> Iterator[None]:
-    """Turn errors into one sentence and an exit code."""
-    try:
-        yield
-    except LipdubError as exc:
-        if as_json:
-            typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        sentence = str(exc) if isinstance(exc, CueError | ManifestError) else _shown(str(exc))
-        typer.echo(f"lipdub: {sentence}", err=True)
-        raise typer.Exit(exc.exit_code) from exc
-    except KeyboardInterrupt as exc:
-        typer.echo(f"lipdub: {stopped}", err=True)
-        raise typer.Exit(130) from exc
-
-
-def _tell(result: Any, sentence: str, notes: tuple[str, ...], as_json: bool) -> None:
-    typer.echo(json.dumps(result, ensure_ascii=False) if as_json else sentence)
-    for note in notes:
-        typer.echo(f"note: {_shown(note)}", err=True)
-
-
-def _shown(text: str) -> str:
-    """A sentence on one line that a terminal can show, whatever is in the names of files."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _tell_row(event: "RowEvent") -> None:
@@ -285,14 +242,7 @@ def _show_weights(found: "list[Any]", as_json: bool) -> None:
     for row in rows:
         need = "optional" if row["without"] else "needed"
         lines.append(f"{row['name']:<16} {row['state']:<9} {need:<9} {row['licence']:<13} {row['path']}")
-    _tell(rows, "\n".join(lines), (), as_json)
-
-
-def _terminated(*_: object) -> NoReturn:
-    typer.echo(
-        "lipdub: stopped; run the same command again (without --fresh) to go on where it was.", err=True
-    )
-    sys.exit(143)
+    tell(rows, "\n".join(lines), (), as_json)
 
 
 if __name__ == "__main__":
