@@ -15,7 +15,7 @@ SOURCE = Path(errors.__file__).parent
 # Each row may import from itself, from rows below it, and from `errors`.
 LAYERS = [
     {"cli"},
-    {"batch", "doctor", "compare", "choices", "training"},
+    {"batch", "doctor", "compare", "choices", "training", "protocol"},
     {"dataset"},
     {"pipeline"},
     {"picture"},

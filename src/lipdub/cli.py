@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
+from lipdub.choices import EVALUATION, EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
 from lipdub.errors import CueError, LipdubError, ManifestError
 from lipdub.options import parse_time
 
@@ -157,6 +157,51 @@ def batch(
         _tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
         if result.failed:
             raise typer.Exit(1)
+
+
+@app.command()
+@with_choices(*EVALUATION)
+def evaluate(
+    pairs: Annotated[Path, typer.Option("--pairs", help="The list: an audio and a video on each line.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="cross: every frame is changed; reconstruction: the first frame is all that is known."
+        ),
+    ] = "cross",
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that the list's names start from; else the list's own.")
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="Videos made by others, AUDIO__VIDEO.mp4: one more row."),
+    ] = None,
+    only_rows: Annotated[
+        bool, typer.Option("--only-rows", help="Measure those; let no network paint.")
+    ] = False,
+    truth: Annotated[
+        Path | None, typer.Option(help="Lip apertures of the true speakers (npz, 25 fps, by name).")
+    ] = None,
+    syncnet: Annotated[Path | None, typer.Option(help="SyncNet v2, for Sync-C and Sync-D.")] = None,
+    expert: Annotated[Path | None, typer.Option(help="A sync expert, published or your own.")] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Measure a network on a list of pairs as the paper does, beside the real video, and write the table."""
+    with _reporting(as_json, "stopped; run the same command again to go on where it was."):
+        options = options_from(choices)
+        from lipdub.progress import terminal_progress
+        from lipdub.protocol import command
+
+        with terminal_progress() as progress:
+            done = command.run(
+                pairs, output, options, mode=mode, root=root, rows=rows or [], only_rows=only_rows,
+                truth=truth, syncnet=syncnet, expert=expert, progress=progress,
+            )  # fmt: skip
+        _tell(
+            done.as_json(), f"{done.table}\n{output}: {done.pairs} pairs", done.notes + done.failed, as_json
+        )
 
 
 @app.command("fetch-weights")

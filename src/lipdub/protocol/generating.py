@@ -11,7 +11,6 @@ import numpy.typing as npt
 from lipdub.errors import OptionError
 from lipdub.evaluation.views import Views
 from lipdub.media.planes import as_planar, copy_frame, pts_of
-from lipdub.options import REFERENCES
 from lipdub.plan import SAME, Plan, Reference, edits_at
 from lipdub.progress import Progress, Step, silent
 from lipdub.protocol.takes import Take, frames_of, viewed
@@ -87,8 +86,6 @@ def _references(take: Take, shot: Shot) -> tuple[npt.NDArray[np.int64], list[Ref
     count = len(take.seconds)
     if shot.picture is not None:
         return np.zeros(count, np.int64), [shot.picture]
-    if shot.reference not in REFERENCES:
-        raise OptionError(f"--reference takes {', '.join(REFERENCES)} or a picture, not {shot.reference!r}.")
     usable = take.track.seen
     chosen = choose_references(take.track, shot.reference, usable, take.info, Random(shot.seed))[:count]
     # References are looked for in the whole track, of which the take may be the beginning.
