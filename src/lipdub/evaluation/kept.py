@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -44,11 +45,11 @@ def kept(folder: Path, key: str) -> dict[str, Measured] | None:
     """What was kept of a clip; None if it was not, or is damaged."""
     try:
         content = json.loads((folder / (key + FIGURES)).read_text("utf-8"))
-        with np.load(folder / (key + FEATURES)) as arrays:
+        with np.load(BytesIO((folder / (key + FEATURES)).read_bytes())) as arrays:
             features = {name: arrays[f"arr_{i}"] for i, name in enumerate(content["features"])}
         systems = content["systems"].items()
         return {name: Measured(_numbers(figures), features.get(name)) for name, figures in systems}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadZipFile):
+    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, BadZipFile):
         return None
 
 

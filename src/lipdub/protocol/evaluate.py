@@ -25,6 +25,7 @@ from lipdub.segments import digest
 
 CLIPS = "clips"
 """Folder of what was measured of each clip."""
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 FORMAT = 1
 """Of what is kept: another number makes all clips be measured again."""
 
@@ -119,6 +120,12 @@ def evaluate(task: Task, engine: Engine | None, device: Any = "cpu", progress: P
     return Result(tuple(clips), tuple(work.failed), known, bench.notes)
 
 
+def row_of(weights: str) -> str:
+    """The name of a network's row: that of its weights, without folder and suffix."""
+    path = Path(weights)
+    return path.stem if path.suffix in WEIGHTS_SUFFIXES else path.name
+
+
 def check_task(task: Task, weights: str | None) -> list[Pair]:
     """Make sure, before anything is loaded, that there is something to evaluate; returns the pairs.
 
@@ -135,7 +142,7 @@ def check_task(task: Task, weights: str | None) -> list[Pair]:
     for name, folder in task.rows.items():
         if not folder.is_dir():
             raise OptionError(f"--rows {name}={folder}: there is no such folder.")
-        if name in (REAL, weights):
+        if name == REAL or (weights is not None and name == row_of(weights)):
             raise OptionError(f"--rows {name}={folder}: there is a row of this name already; choose another.")
     for path in (task.syncnet, task.expert):
         if path is not None and not path.is_file():
@@ -189,7 +196,7 @@ def _files(pair: Pair) -> tuple[Path, Path]:
 def _systems(name: str, work: _Work) -> dict[str, System]:
     """What is measured of a pair: nothing changed, the network's work, and the videos of others."""
     others = {row: listed_file(folder / name, VIDEO_SUFFIXES) for row, folder in work.task.rows.items()}
-    own: dict[str, System] = {work.engine.weights: work.engine} if work.engine else {}
+    own: dict[str, System] = {row_of(work.engine.weights): work.engine} if work.engine else {}
     return {REAL: None, **own, **{row: path for row, path in others.items() if path is not None}}
 
 

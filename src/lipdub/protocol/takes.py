@@ -22,6 +22,8 @@ from lipdub.progress import Progress, silent
 
 MOST_SECONDS = Fraction(60)
 """No more of a video is measured: all its frames are in memory, 9 MB a second."""
+NEARLY = 0.99
+"""Of the time that its last frame is shown, what still belongs to a video; the rest is rounding."""
 FEWEST_FRAMES = 10
 """A clip of fewer tells nothing."""
 
@@ -121,7 +123,7 @@ def views_in(path: Path, take: Take) -> Views:
     scale = other[1] / own[1]
     frames = list(read_frames(info, end=MOST_SECONDS))
     times = np.array([float(info.seconds(pts_of(frame))) for frame in frames])
-    shown = take.seconds[take.seconds < times[-1] + 1.5 / float(info.rate)]
+    shown = take.seconds[take.seconds < times[-1] + NEARLY / float(info.rate)]
     if len(shown) < FEWEST_FRAMES:
         raise MediaError(f"{path} ends too early to be measured beside {take.info.path}.")
     chosen = nearest(times, shown)

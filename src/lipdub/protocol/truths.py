@@ -1,6 +1,7 @@
 """What is known of the person who really said what drives the lips."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
 from zipfile import BadZipFile
@@ -48,9 +49,9 @@ def read_truths(path: Path) -> Apertures:
         DatasetError: it is none.
     """
     try:
-        with np.load(path) as arrays:
+        with np.load(BytesIO(path.read_bytes())) as arrays:
             found = {name: np.asarray(arrays[name], np.float64) for name in arrays.files}
-    except (OSError, ValueError, TypeError, BadZipFile) as exc:
+    except (OSError, EOFError, ValueError, TypeError, BadZipFile) as exc:
         raise DatasetError(f"{path} is no npz file of apertures; give what numpy.savez wrote.") from exc
     for name, values in found.items():
         if values.ndim != 1:
@@ -77,8 +78,10 @@ def truth_of(pair: Pair, root: Path, truths: Apertures) -> Truth:
 def aperture_at(truth: Aperture, seconds: npt.NDArray[np.float64]) -> Aperture:
     """The aperture [m] at moments [m] of one that is known at 25 fps from moment 0; NaN after its end."""
     frames = np.rint(seconds * RATE).astype(int)
-    inside = (frames >= 0) & (frames < len(truth))
-    return np.where(inside, truth[np.clip(frames, 0, max(len(truth) - 1, 0))], np.nan)
+    known = (frames >= 0) & (frames < len(truth))
+    found = np.full(len(seconds), np.nan)
+    found[known] = truth[frames[known]]
+    return found
 
 
 def seen_at(
