@@ -1,6 +1,7 @@
 """What the authors' own examples measure: source, Wav2Lip, PC-AVS and Diff2Lip on the same speech.
 
 `python benchmarks/published.py FOLDER` keeps there what was measured of each clip, so that a stopped run goes on.
+With the file of a sync expert as a second argument, it is asked too.
 """
 
 import sys
@@ -15,7 +16,7 @@ from common import FOOTAGE, put
 from lipdub.engine import fetch_if_possible, load_embedder, load_landmarker
 from lipdub.evaluation.bootstrap import mean_interval
 from lipdub.evaluation.images import psnr, ssim
-from lipdub.evaluation.judges import RATE, Judges, inception_judge, lpips_judge
+from lipdub.evaluation.judges import RATE, Judges, expert_judge, inception_judge, lpips_judge
 from lipdub.evaluation.kept import keep, kept
 from lipdub.evaluation.measure import FEATURES_EVERY, Measured, Seen, Speech, measure, see
 from lipdub.evaluation.summary import REAL, summarise
@@ -94,7 +95,8 @@ def part_ssim(name, a, b):
 
 def measured(path, truth, judges, folder):
     """{system: Measured}, kept or made now."""
-    before = kept(folder, path.stem)
+    key = path.stem + ("-expert" if judges.expert else "")
+    before = kept(folder, key)
     if before:
         return before
     panels = panels_of(path)
@@ -104,7 +106,7 @@ def measured(path, truth, judges, folder):
     for name, shown in seen.items():
         found = measure(shown, seen[REAL], speech, judges)
         clip[name] = Measured(found.figures | parts_of(shown.views, panels[REAL]), found.features)
-    keep(folder, path.stem, path.name, clip)
+    keep(folder, key, path.name, clip)
     return clip
 
 
@@ -147,6 +149,7 @@ def main():
             load_embedder(),
             lpips_judge(lpips) if lpips else None,
             inception_judge(inception) if inception else None,
+            expert=expert_judge(Path(sys.argv[2])) if sys.argv[2:] else None,
         )
         clips = []
         for path in paths:
