@@ -171,7 +171,7 @@ def main():
         "only rows compare. The truth is the aperture of the person who really spoke the sound, *leak* is measured "
         "against the source's aperture, *flicker* is the change from frame to frame in the lower half over the source's, *identity* "
         "the cosine of SFace with the source. SyncNet and a published expert cannot be had here.\n\n"
-        + to_markdown(summarise(clips, "", dict.fromkeys(PANELS, note)))
+        + to_markdown(summarise(clips, "", dict.fromkeys(PANELS, note), alike=False))
         + f"\nAgreement with the truth above the source's, clip by clip: {'; '.join(gains(known))}. "
         "Where it is best, the lips come later than the true ones by so many frames (median; the source's is what chance makes of it): "
         f"{', '.join(lags(known))}.\n\nBy parts, of the luma against the source; beside the crop it is the codec that is measured:\n\n"

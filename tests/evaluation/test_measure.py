@@ -55,6 +55,12 @@ def test_what_changes_nothing_is_perfect_and_leaks_all():
     assert not found.keys() & {"lmd", "lpips", "sync_c", "expert"}
 
 
+def test_of_its_own_speech_lips_betray_nothing():
+    source = seen(lips(1))
+    found = measure(source, source, Speech(SOUND, SECONDS, lips(1), own=True), JUDGES).figures
+    assert found["truth"] == pytest.approx(1, abs=1e-3) and not found.keys() & {"leak", "leak_share"}
+
+
 def test_lips_that_say_the_speech_late_agree_at_that_lag():
     true, old = lips(3), lips(4)
     late = np.concatenate([true[:2], true[:-2]])

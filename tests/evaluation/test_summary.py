@@ -29,6 +29,13 @@ def test_rows_and_columns():
     assert table.rows[1].note == "a note" and "(1) a note" in to_markdown(table)
 
 
+def test_likeness_is_good_only_where_the_real_video_is_the_goal():
+    clips = [clip(1), clip(2)]
+    better = [{c.key: c.better for c in summarise(clips, "", alike=alike).columns} for alike in (True, False)]
+    assert better[0]["ssim"] == "up" and better[1]["ssim"] == ""
+    assert better[0]["leak"] == better[1]["leak"] == "down"
+
+
 def test_fid_of_a_shifted_copy_is_the_square_of_the_shift():
     clips = [clip(2) for _ in range(8)]
     found = fid_interval(clips, "Ours")

@@ -19,7 +19,7 @@ def test_evaluate(clips: Path, tmp_path: Path):
     command += ["--weights", str(network), "--device", "cpu"]
     done = CliRunner().invoke(cli.app, command)
     assert done.exit_code == 0, done.stderr
-    assert "| real video" in done.stdout and "| tiny |" in done.stdout
+    assert "| real video" in done.stdout and "| tiny (1) |" in done.stdout
     assert "note: line 2: " in done.stderr and "note: nothing else is measured." in done.stderr
     again = CliRunner().invoke(cli.app, [*command, "--json"])
     assert json.loads(again.stdout)["pairs"] == 1

@@ -76,8 +76,25 @@ def test_modes_and_files_are_kept_apart(task: Task):
     still = Task(task.pairs, task.output, task.root, Shot("reconstruction"))
     found = evaluate(still, engine())
     assert found.clips[0]["ours"].figures["psnr"] != cross.clips[0]["ours"].figures["psnr"]
-    assert found.clips[0][REAL].figures["lmd"] == 0
+    assert found.clips[0][REAL].figures["lmd"] == 0 and "leak" not in found.clips[0][REAL].figures
+    assert "leak" in cross.clips[0][REAL].figures
     assert found.truths == len(found.clips)
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_the_movie_of_the_sound_shows_the_true_speaker(clips: Path, tmp_path: Path):
+    """And if it is the video itself, that is its own speech."""
+    folder = tmp_path / "list"
+    folder.mkdir()
+    for name, video in (("a", "wide"), ("b", "wide")):
+        shutil.copy(clips / f"{video}.mkv", folder / f"{name}.mkv")
+        shutil.copy(clips / "sound.wav", folder / f"{name}.wav")
+    (folder / "pairs.txt").write_text("a b\nb b\n")
+    task = Task(folder / "pairs.txt", tmp_path / "results")
+    check_folder(task.output)
+    other, own = (clip["ours"].figures for clip in evaluate(task, engine()).clips)
+    assert {"lmd", "truth", "leak"} <= other.keys()
+    assert {"lmd", "truth"} <= own.keys() and "leak" not in own
 
 
 @pytest.mark.usefixtures("stand_ins")

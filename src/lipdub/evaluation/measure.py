@@ -44,18 +44,20 @@ class Speech:
         seconds: [n], when the frames are shown, from the sound's beginning on.
         aperture: [n], of the lips of the person who really said it; None if that is not known.
         points: [n, 478, 2], of the same person, in views; None if not known.
+        own: it is what the source says itself; lips that go with the source's do not betray it then.
     """
 
     sound: Sound
     seconds: npt.NDArray[np.float64]
     aperture: npt.NDArray[np.float64] | None = None
     points: Points | None = None
+    own: bool = False
 
     def first(self, count: int) -> "Speech":
         """The same for the first frames alone."""
         aperture = None if self.aperture is None else self.aperture[:count]
         points = None if self.points is None else self.points[:count]
-        return Speech(self.sound, self.seconds[:count], aperture, points)
+        return Speech(self.sound, self.seconds[:count], aperture, points, self.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,10 @@ def _pictures(shown: Seen, source: Seen, judges: Judges) -> dict[str, float]:
 
 def _lips(shown: Seen, source: Seen, speech: Speech) -> dict[str, float]:
     aperture = apertures(shown.points)
-    betrayed = leak(apertures(source.points), aperture)
-    found = {"leak": betrayed.correlation, "leak_share": betrayed.share}
+    found = {}
+    if not speech.own:
+        betrayed = leak(apertures(source.points), aperture)
+        found = {"leak": betrayed.correlation, "leak_share": betrayed.share}
     if speech.aperture is not None:
         agreement = aperture_agreement(aperture, speech.aperture)
         found |= {"truth": agreement.correlation, "truth_best": agreement.best, "lag": float(agreement.lag)}

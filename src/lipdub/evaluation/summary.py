@@ -1,6 +1,7 @@
 """From what was measured of each clip to a table of systems."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -35,9 +36,13 @@ METRICS = (
     Column("flicker", "flicker"),
 )
 """What may be measured, in the order of the paper's Table 2, and what does not flatter behind it."""
+LIKENESS = frozenset({"ssim", "psnr", "lpips"})
+"""How like the real video pictures are; if that says something else, its lips should not be repeated."""
 
 
-def summarise(clips: Sequence[Clip], group: str, notes: Mapping[str, str] | None = None) -> ResultTable:
+def summarise(
+    clips: Sequence[Clip], group: str, notes: Mapping[str, str] | None = None, *, alike: bool = True
+) -> ResultTable:
     """The table of all systems over all clips.
 
     Columns that were measured of no clip are left out. A system that is missing in some clips is averaged
@@ -47,11 +52,16 @@ def summarise(clips: Sequence[Clip], group: str, notes: Mapping[str, str] | None
         clips: of each clip, by systems; `REAL` is the row that comes first.
         group: of the columns: the mode.
         notes: of rows, by systems.
+        alike: the real video is what the systems should show; otherwise `LIKENESS` is neither good nor bad.
     """
     names = list(dict.fromkeys([REAL, *(name for clip in clips for name in clip)]))
     rows = [Row(name, _cells(clips, name), (notes or {}).get(name, "")) for name in names]
     measured = {key for row in rows for key, cell in row.cells.items() if cell.clips}
-    columns = [Column(m.key, m.title, group, m.better, m.digits) for m in METRICS if m.key in measured]
+    columns = [
+        replace(metric, group=group, better=metric.better if alike or metric.key not in LIKENESS else "")
+        for metric in METRICS
+        if metric.key in measured
+    ]
     kept = [Row(r.system, {k: c for k, c in r.cells.items() if k in measured}, r.note) for r in rows]
     return ResultTable(columns, kept)
 

@@ -208,12 +208,14 @@ def _common(video: Path, audio: Path, truth: Truth, work: _Work) -> dict[str, An
         "audio": content_sha256(audio),
         "judges": work.bench.files,
         "mode": work.task.shot.mode,
-        "truth": content_sha256(truth)
-        if isinstance(truth, Path)
-        else truth
-        if truth is None
-        else truth.tolist(),
+        "truth": _truth_key(truth, video),
     }
+
+
+def _truth_key(truth: Truth, video: Path) -> Any:
+    if isinstance(truth, Path):
+        return content_sha256(truth), truth == video
+    return None if truth is None else truth.tolist()
 
 
 def _own(system: System, work: _Work) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def table_of(task: Task, result: Result) -> ResultTable:
             "how their lips go with the sound."
         )
     names = {name for clip in result.clips for name in clip} | {REAL}
-    return summarise(result.clips, task.shot.mode, dict.fromkeys(names, note))
+    alike = task.shot.mode == "reconstruction"
+    return summarise(result.clips, task.shot.mode, dict.fromkeys(names, note), alike=alike)
 
 
 def write_results(task: Task, result: Result) -> dict[str, Path]:

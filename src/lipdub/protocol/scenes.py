@@ -66,8 +66,8 @@ class Scene:
             )
         source = see(views_of(take), landmarker)
         speech = Speech(sound, take.seconds)
-        if shot.mode == "reconstruction":
-            speech = replace(speech, aperture=apertures(source.points), points=source.points)
+        if shot.mode == "reconstruction" or (isinstance(truth, Path) and truth == video):
+            speech = replace(speech, aperture=apertures(source.points), points=source.points, own=True)
         elif isinstance(truth, Path):
             seen = seen_at(truth, take.seconds, landmarker, progress)
             speech = speech if seen is None else replace(speech, aperture=seen[0], points=seen[1])
