@@ -15,7 +15,9 @@ SOURCE = Path(errors.__file__).parent
 # Each row may import from itself, from rows below it, and from `errors`.
 LAYERS = [
     {"cli"},
-    {"batch", "doctor", "compare", "choices", "training"},
+    {"method"},
+    {"batch", "doctor", "compare", "choices", "training", "protocol"},
+    {"dataset"},
     {"pipeline"},
     {"picture"},
     {"stretches"},
@@ -55,6 +57,7 @@ FORBIDDEN = {
     "cli": {"torch", "click"},
     "choices": {"torch", "click"},
     "console": {"torch", "click"},
+    "method": {"torch", "click"},
 }
 
 

@@ -100,6 +100,9 @@ PLANNING = (
     "faces", "cues", "keep_unspoken", "reference", "seed", "start", "end", "speech", "audio_offset",
     "debug_video", "overwrite", "fresh",
 )  # fmt: skip
+EVALUATION = (
+    "weights", "reference", "preset", "steps", "sampler", "seed", "device", "precision", "batch_size",
+)  # fmt: skip
 OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "debug_video"}
 FOR_ALL_ROWS = tuple(name for name in EVERY if name not in OF_ONE_ROW)
 

@@ -10,6 +10,7 @@ import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
 from lipdub.console import Json, Notes, reporting, tell, terminated
+from lipdub.method import commands
 from lipdub.options import parse_time
 
 if TYPE_CHECKING:
@@ -203,6 +204,9 @@ def doctor(as_json: Json = False) -> None:
         tell(result, "\n".join(table), (), as_json)
         if any(f.essential and not f.ok for f in findings):
             raise typer.Exit(1)
+
+
+app.add_typer(commands)
 
 
 def main() -> None:

@@ -1,0 +1,56 @@
+"""The commands of the method itself: data, training, evaluation; no logic."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lipdub.choices import EVALUATION, options_from, with_choices
+from lipdub.console import Json, reporting, tell
+
+commands = typer.Typer()
+PANEL = "The method: data, training, evaluation"
+STOPPED = "stopped; run the same command again to go on where it was."
+
+
+@commands.command(rich_help_panel=PANEL)
+@with_choices(*EVALUATION)
+def evaluate(
+    pairs: Annotated[Path, typer.Option("--pairs", help="The list: an audio and a video on each line.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    mode: Annotated[
+        str,
+        typer.Option(
+            help="cross: every frame is changed; reconstruction: the first frame is all that is known."
+        ),
+    ] = "cross",
+    root: Annotated[
+        Path | None, typer.Option(help="Folder that the list's names start from; else the list's own.")
+    ] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="Videos made by others, AUDIO__VIDEO.mp4: one more row."),
+    ] = None,
+    only_rows: Annotated[
+        bool, typer.Option("--only-rows", help="Measure those; let no network paint.")
+    ] = False,
+    truth: Annotated[
+        Path | None, typer.Option(help="Lip apertures of the true speakers (npz, 25 fps, by name).")
+    ] = None,
+    syncnet: Annotated[Path | None, typer.Option(help="SyncNet v2, for Sync-C and Sync-D.")] = None,
+    expert: Annotated[Path | None, typer.Option(help="A sync expert, published or your own.")] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Measure a network on a list of pairs as the paper does, beside the real video, and write the table."""
+    with reporting(as_json, STOPPED):
+        options = options_from(choices)
+        from lipdub.progress import terminal_progress
+        from lipdub.protocol import command
+
+        with terminal_progress() as progress:
+            done = command.run(
+                pairs, output, options, mode=mode, root=root, rows=rows or [], only_rows=only_rows,
+                truth=truth, syncnet=syncnet, expert=expert, progress=progress,
+            )  # fmt: skip
+        tell(done.as_json(), f"{done.table}\n{output}: {done.pairs} pairs", done.notes + done.failed, as_json)
