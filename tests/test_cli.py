@@ -205,6 +205,17 @@ def test_weights_are_listed_with_their_licences():
     assert lipdub("fetch-weights", "nonsense").exit_code == 2
 
 
+def test_without_names_what_sync_needs_is_fetched(monkeypatch: pytest.MonkeyPatch):
+    fetched: list[str] = []
+    monkeypatch.setattr(
+        "lipdub.engine.fetch_all",
+        lambda names, progress: fetched.extend(names) or {n: Path(n) for n in names},
+    )
+    assert lipdub("fetch-weights").exit_code == 0
+    assert {"diff2lip", "face_landmarker", "sface"} <= set(fetched)
+    assert not {"inception", "lpips_alex", "lpips_vgg"} & set(fetched)
+
+
 def test_doctor_finds_what_this_suite_needs():
     result = lipdub("doctor", "--json")
     findings = {f["what"]: f for f in json.loads(result.stdout)}

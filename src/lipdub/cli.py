@@ -157,7 +157,7 @@ def batch(
 @app.command("fetch-weights")
 def fetch_weights(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Which ones; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Which ones; by default those of sync.")
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Show what there is, and what is here already.")
@@ -172,8 +172,10 @@ def fetch_weights(
         from lipdub import weights
         from lipdub.progress import terminal_progress
 
-        chosen = names or list(weights.load_catalogue())
-        if list_ or verify:
+        catalogue = weights.load_catalogue()
+        every = list_ or verify
+        chosen = names or [name for name, entry in catalogue.items() if every or entry.command == "sync"]
+        if every:
             look = weights.verify if verify else weights.status
             found = [look(name) for name in chosen]
             _show_weights(found, as_json)
@@ -239,13 +241,15 @@ def _show_weights(found: "list[Any]", as_json: bool) -> None:
             "licence": catalogue[s.name].licence,
             "for": catalogue[s.name].purpose,
             "without": catalogue[s.name].without,
+            "command": catalogue[s.name].command,
         }
         for s in found
     ]
     lines = []
     for row in rows:
         need = "optional" if row["without"] else "needed"
-        lines.append(f"{row['name']:<16} {row['state']:<9} {need:<9} {row['licence']:<13} {row['path']}")
+        of = f"{need} ({row['command']})"
+        lines.append(f"{row['name']:<16} {row['state']:<9} {of:<19} {row['licence']:<13} {row['path']}")
     tell(rows, "\n".join(lines), (), as_json)
 
 
