@@ -16,6 +16,7 @@ SOURCE = Path(errors.__file__).parent
 LAYERS = [
     {"cli"},
     {"batch", "doctor", "compare", "choices", "training"},
+    {"dataset"},
     {"pipeline"},
     {"picture"},
     {"stretches"},
