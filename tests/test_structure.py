@@ -23,7 +23,7 @@ LAYERS = [
     {"deciding"},
     {"debugvideo", "looking"},
     {"identity"},
-    {"checks", "engine", "listening", "speaker"},
+    {"checks", "engine", "listening", "speaker", "synccheck"},
     {"contactsheet"},
     {"render", "segments", "overlay", "stems"},
     {"planning", "planfile"},

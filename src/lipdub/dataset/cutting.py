@@ -41,12 +41,19 @@ class Clip:
         person: number of who it is in the movie, from 1.
         rows: [n], of the track, for each frame at 25 a second.
         start: seconds of the movie, as a player shows them, of frame 0; a whole number of samples.
+        confidence: how surely it is in sync with its sound, if that is known.
     """
 
     track: Track
     person: int
     rows: npt.NDArray[np.int64]
     start: Fraction
+    confidence: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.rows) / RATE
 
     @property
     def pts(self) -> npt.NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.dataset.cutting import SAMPLES, SOUNDLESS, Clip, Dropped, cut_clips, heard
-from lipdub.dataset.options import RATE, PrepareOptions
-from lipdub.dataset.pictures import take_pictures
+from lipdub.dataset.options import PrepareOptions
+from lipdub.dataset.pictures import stored, take_pictures
 from lipdub.dataset.shardfile import plain
 from lipdub.dataset.sources import Source, sound_beside
+from lipdub.dataset.syncing import (
+    IN_SYNC,
+    SHIFTS,
+    Curve,
+    Judge,
+    LipJudge,
+    confidence,
+    together,
+    verdict,
+)
 from lipdub.errors import LipdubError, MediaError, RenderError
 from lipdub.faces.analyse import analyse
 from lipdub.faces.detect import FaceLandmarker
@@ -28,6 +38,7 @@ QUIETEST = 33
 """Root mean square of 16-bit samples below which a clip has no sound to learn from: -60 dB of full scale."""
 NO_FACE, SILENT, STILL, CHANGED = "no face", "silent", "a still picture", "could not be read a second time"
 UNREADABLE = "cannot be read"
+OFF, UNSURE = "off sync", "agrees too little with its sound"
 APERTURES, DEGREES, TIMES = 4, 1, 6
 """Decimals that are kept of apertures, of angles, and of seconds."""
 
@@ -41,10 +52,12 @@ class Tools:
     Attributes:
         landmarker: finds faces.
         embedder: tells people apart, if it is there.
+        judge: tells whether the sound is early or late.
     """
 
     landmarker: FaceLandmarker
     embedder: Embedder | None = None
+    judge: Judge = field(default_factory=LipJudge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,8 @@ class Row:
         source: its name.
         speaker: who is seen in it, as far as its place tells.
         seen: frames looked at.
+        shift: frames by which its sound came late, and was shifted.
+        sync: what judged that, where it was clear.
         clips, frames: numbers of what was kept, at 25 frames a second.
         error: why nothing was kept, if it is for one reason.
         dropped: stretches that were left out.
@@ -78,6 +93,8 @@ class Row:
     source: str
     speaker: str
     seen: int = 0
+    shift: int = 0
+    sync: str | None = None
     clips: int = 0
     frames: int = 0
     error: str | None = None
@@ -145,11 +162,58 @@ def _samples(
     people = find_people(analysis.tracks, analysis.who, info.time_base, 1 / info.rate)
     clips, dropped = cut_clips(analysis, info, people.numbers, options)
     row.dropped += dropped
-    kept = [clip for clip in (_audible(clip, sound, 0, options, row) for clip in clips) if clip]
-    for taken in take_pictures(info, kept, options):
-        meta = _meta(taken.clip, source, audio, options, several=len(people.persons) > 1)
-        first = taken.clip.sample()
-        yield Sample(meta, np.array(sound[first : first + SAMPLES * len(taken.files)]), taken.files)
+    clips = [part for clip in clips if (part := _audible(clip, sound, 0, options, row))]
+    if options.sync != "keep" or tools.judge.sees:
+        clips = _in_sync(info, clips, sound, tools.judge, options, row)
+    clips = [part for clip in clips if (part := _audible(clip, sound, row.shift, options, row))]
+    several, count = len(people.persons) > 1, 0
+    for taken in take_pictures(info, clips, stored(options)):
+        count += 1
+        first = taken.clip.sample(row.shift)
+        heard_there = np.array(sound[first : first + SAMPLES * len(taken.made)])
+        yield Sample(_meta(taken.clip, row, audio, options, several), heard_there, taken.made)
+    if count < len(clips):
+        row.error = CHANGED
+
+
+def _in_sync(
+    info: VideoInfo, clips: list[Clip], sound: Pcm, judge: Judge, options: PrepareOptions, row: Row
+) -> list[Clip]:
+    """The clips whose sound is in time, once it is shifted by `row.shift`, which is found out here."""
+    curves = _curves(info, clips, sound, judge)
+    if not curves:
+        return []
+    found = verdict(together(curves, [len(clip.rows) for clip in clips]), judge.belief)
+    off = found.shift if found is not None and found.clear else 0
+    row.sync = judge.name if found is not None and found.clear else None
+    if options.sync == "shift" and abs(off) <= options.max_shift:
+        row.shift = off
+    kept = []
+    for clip, curve in zip(clips, curves, strict=True):
+        own, sure = verdict(curve, judge.belief), confidence(curve, row.shift)
+        reason = None
+        if options.sync != "keep" and own and own.clear and abs(own.shift - row.shift) > IN_SYNC:
+            reason = f"{OFF} (by {own.shift} frames)"
+        elif options.sync != "keep" and off != row.shift:
+            reason = f"{OFF} (by {off} frames)"
+        elif options.min_confidence is not None and (sure is None or sure < options.min_confidence):
+            reason = UNSURE
+        if reason:
+            row.dropped.append(Dropped(float(clip.start), clip.seconds, reason, clip.person))
+        else:
+            kept.append(replace(clip, confidence=sure))
+    return kept
+
+
+def _curves(info: VideoInfo, clips: list[Clip], sound: Pcm, judge: Judge) -> list[Curve]:
+    """The agreement of each clip that could be looked at."""
+    if not judge.sees:
+        return [judge.curve(clip, (), sound) for clip in clips]
+    found = {
+        id(t.clip): judge.curve(t.clip, t.made, sound) for t in take_pictures(info, clips, judge.picture)
+    }
+    unknown = np.full(len(SHIFTS), np.nan)
+    return [found.get(id(clip), unknown) for clip in clips]
 
 
 def _sound_of(info: VideoInfo, path: Path) -> tuple[Pcm | None, str | None]:
@@ -172,23 +236,21 @@ def _audible(clip: Clip, sound: Pcm, shift: int, options: PrepareOptions, row: R
         if np.sqrt(np.mean(samples**2)) >= QUIETEST:
             return part
         reason = SILENT
-    row.dropped.append(Dropped(float(clip.start), len(clip.rows) / RATE, reason, clip.person))
+    row.dropped.append(Dropped(float(clip.start), clip.seconds, reason, clip.person))
     return None
 
 
-def _meta(
-    clip: Clip, source: Source, audio: str | None, options: PrepareOptions, several: bool
-) -> dict[str, Any]:
+def _meta(clip: Clip, row: Row, audio: str | None, options: PrepareOptions, several: bool) -> dict[str, Any]:
     faces = clip.track.faces[clip.rows]
     return {
         "size": int(options.stored),
         "margin": float(options.margin),
-        "source": source.name,
+        "source": row.source,
         "audio": audio,
         "start": round(float(clip.start), TIMES),
-        "speaker": f"{source.speaker}/{Path(source.name).stem}-{clip.person}" if several else source.speaker,
-        "shift": 0,
-        "confidence": None,
+        "speaker": f"{row.speaker}/{Path(row.source).stem}-{clip.person}" if several else row.speaker,
+        "shift": row.shift,
+        "confidence": clip.confidence,
         "aperture": plain(faces["aperture"], APERTURES),
         "yaw": plain(faces["yaw"], DEGREES),
         "pitch": plain(faces["pitch"], DEGREES),

@@ -27,6 +27,8 @@ class PrepareOptions:
         sync: what becomes of clips whose sound is clearly early or late: ``shift`` it, ``drop`` them, or
             ``keep`` them as they are.
         max_shift: frames by which sound may be shifted at most; what is further off is dropped.
+        min_confidence: what agrees less with its sound than this (see `lipdub.dataset.syncing.confidence`) is
+            left out; how large it is depends on what judges.
         expert: path of the colour expert's weights, to judge sync by.
         syncnet: path of SyncNet's weights, to judge sync by.
         speakers: ``folder``: files in one folder show one speaker, unless several people are seen in one of
@@ -47,6 +49,7 @@ class PrepareOptions:
     min_face: int = 64
     sync: str = "shift"
     max_shift: int = FARTHEST_SHIFT
+    min_confidence: float | None = None
     expert: str | None = None
     syncnet: str | None = None
     speakers: str = "folder"

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ from lipdub.media.probe import VideoInfo
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """[S, S, 3] RGB."""
+
+Made = TypeVar("Made")
 
 QUALITY = 95
 """Of JPEG, 4:4:4. On 40 crops of real films: 43 dB, a third of PNG's bytes (`benchmarks/prepare.py`)."""
@@ -41,52 +43,44 @@ class Shown(NamedTuple):
         return np.asarray(np.rint(np.clip((crop + 1) * 127.5, 0, 255)), np.uint8)
 
 
-Look: TypeAlias = Callable[[Shown, Box], Picture]
-"""Makes of a face, in its box, what is wanted besides its stored picture."""
-
-
 @dataclass(slots=True)
-class Taken:
-    """The pictures of one clip.
+class Taken(Generic[Made]):
+    """What was made of the pictures of one clip.
 
     Attributes:
         clip: whose they are.
-        files: [n] bytes, compressed.
-        seen: [n], what else was made of each picture.
+        made: [n], of each frame.
     """
 
     clip: Clip
-    files: list[bytes] = field(default_factory=list)
-    seen: list[Picture] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
 
     @property
     def next(self) -> int | None:
         """Pts of the frame that is wanted next; None if all are there."""
-        done = len(self.files)
+        done = len(self.made)
         return int(self.clip.track.pts[self.clip.rows[done]]) if done < len(self.clip.rows) else None
 
 
 def take_pictures(
-    info: VideoInfo, clips: Sequence[Clip], options: PrepareOptions, look: Look | None = None
-) -> Iterator[Taken]:
-    """Read a movie once more and take the pictures of its clips; each clip is given when it is complete.
+    info: VideoInfo, clips: Sequence[Clip], make: Callable[[Shown, Box], Made]
+) -> Iterator[Taken[Made]]:
+    """Read a movie once more and make something of each picture of its clips.
 
-    A clip of which a frame is not there any more is not given.
+    Each clip is given when it is complete; one of which a frame is not there any more is not given.
 
     Args:
         info: the movie.
         clips: its clips, ascending in their beginnings.
-        options: what pictures are like.
-        look: makes what is wanted besides.
+        make: gets a frame, and where the face is in it.
 
     Raises:
         MediaError: the movie cannot be decoded.
     """
     form = layout(planar_format(info.pix_fmt))
     canvas = Canvas(info.geometry, colour_model(form, info.colour, info.geometry.height))
-    waiting, active = deque(clips), list[Taken]()
-    frames = read_frames(info, info.seconds(int(clips[0].pts[0]))) if clips else iter(())
-    for frame in frames:
+    waiting, active = deque(clips), list[Taken[Made]]()
+    for frame in read_frames(info, info.seconds(int(clips[0].pts[0]))) if clips else ():
         now = pts_of(frame)
         while waiting and waiting[0].pts[0] <= now:
             active.append(Taken(waiting.popleft()))
@@ -95,25 +89,25 @@ def take_pictures(
             planar = as_planar(frame)
             shown = Shown(plane_views(planar, form), canvas)
             for taken in wanted:
-                _take(taken, shown, options, look)
+                _take(taken, shown, make)
         yield from (taken for taken in active if taken.next is None)
         active = [taken for taken in active if taken.next is not None and taken.next > now]
         if not waiting and not active:
             return
 
 
-def _take(taken: Taken, shown: Shown, options: PrepareOptions, look: Look | None) -> None:
-    """The picture of the frame that is wanted next, as often as it is wanted."""
+def stored(options: PrepareOptions) -> Callable[[Shown, Box], bytes]:
+    """What makes the files of a shard's pictures: the crop with its margin, compressed."""
+    size = int(options.stored)
+    return lambda shown, box: compressed(shown.crop(enlarged(box, options.margin), size), options.pictures)
+
+
+def _take(taken: Taken[Made], shown: Shown, make: Callable[[Shown, Box], Made]) -> None:
+    """Make something of the frame that is wanted next, as often as it is wanted."""
     here = taken.next
-    row = taken.clip.rows[len(taken.files)]
-    box = taken.clip.track.boxes[row]
-    picture = shown.crop(enlarged(box, options.margin), int(options.stored))
-    file = compressed(picture, options.pictures)
-    seen = look(shown, box) if look else None
+    made = make(shown, taken.clip.track.boxes[taken.clip.rows[len(taken.made)]])
     while taken.next == here:
-        taken.files.append(file)
-        if seen is not None:
-            taken.seen.append(seen)
+        taken.made.append(made)
 
 
 def enlarged(box: Box, margin: Fraction | float) -> Box:

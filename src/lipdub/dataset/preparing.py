@@ -15,11 +15,13 @@ from lipdub.dataset.report import Totals, write_report
 from lipdub.dataset.shardfile import ShardWriter
 from lipdub.dataset.sidecar import Chunk, is_finished, read_sidecar, write_sidecar
 from lipdub.dataset.sources import Source, chunked, find_sources
+from lipdub.dataset.syncing import Judge, LipJudge, NetworkJudge
 from lipdub.dataset.workers import Crashed, Workers, check_stopped
 from lipdub.disk import telling
 from lipdub.engine import load_embedder, load_landmarker
 from lipdub.errors import DatasetError, OutputError
 from lipdub.progress import Progress, Step, silent
+from lipdub.synccheck import load_embedder as load_sync_embedder
 
 MOST_BYTES = 2 << 30
 """Of the videos of one shard, if there is more than one: a shard of many films would be much to lose."""
@@ -89,7 +91,7 @@ def make_shard(chunk: Chunk) -> Chunk:
         load_landmarker() as landmarker,
         ShardWriter(chunk.shard) as writer,
     ):
-        tools = Tools(landmarker, load_embedder())
+        tools = Tools(landmarker, load_embedder(), _judge(chunk.options))
         for number, source in enumerate(chunk.sources, chunk.first):
             if number in chunk.fatal:
                 rows.append(Row(source.name, source.speaker, error=FATAL))
@@ -100,6 +102,16 @@ def make_shard(chunk: Chunk) -> Chunk:
     write_sidecar(chunk, rows, writer.clips, writer.bytes, time.monotonic() - began)
     chunk.reading.unlink(missing_ok=True)
     return chunk
+
+
+def _judge(options: PrepareOptions) -> Judge:
+    """What tells whether sound is early or late.
+
+    Raises:
+        WeightsError: the network that options name is not there, or is another one.
+    """
+    network = load_sync_embedder(options.expert, options.syncnet)
+    return NetworkJudge(network) if network else LipJudge()
 
 
 class _Numbering:

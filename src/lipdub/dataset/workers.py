@@ -81,7 +81,8 @@ class Processes:
                 with _pool(min(self._count, len(waiting))) as pool:
                     while waiting or running:
                         while waiting and len(running) < self._count:
-                            running[pool.submit(function, waiting[0])] = waiting.popleft()
+                            item = waiting.popleft()
+                            running[pool.submit(function, item)] = item
                         for future in wait(running, return_when=FIRST_COMPLETED).done:
                             result = future.result()
                             yield running.pop(future), result
