@@ -2,6 +2,7 @@
 
 import io
 import json
+import secrets
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ class ShardWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._part = path, path.with_suffix(".part")
+        self._path, self._part = path, path.with_name(f"{path.stem}.{secrets.token_hex(4)}.part")
         self.clips = self.bytes = 0
         with telling(self._part):
             self._file = self._part.open("wb")
