@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
-from lipdub.errors import CueError, LipdubError, ManifestError
+from lipdub.dataset.options import PrepareOptions
+from lipdub.errors import CueError, DatasetError, LipdubError, ManifestError
 from lipdub.options import parse_time
+from lipdub.prepare_choices import PREPARE_TEXTS, prepare_options
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -159,6 +161,33 @@ def batch(
             raise typer.Exit(1)
 
 
+@app.command()
+@with_choices(*PREPARE_TEXTS, texts=PREPARE_TEXTS, options=PrepareOptions)
+def prepare(
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="VIDEOS...", help="Movies, folders of them, or lists (.txt) of audio video."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the shards.")],
+    jobs: Annotated[int | None, typer.Option(help="Processes of this machine; one a core.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use the machines of a Ray cluster (or: auto).")
+    ] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Make training data: clips of faces with their sound, in sync, in WebDataset shards, and a report."""
+    with _reporting(as_json):
+        options = prepare_options(choices)
+        from lipdub.dataset import preparing, workers
+        from lipdub.progress import terminal_progress
+
+        hands = workers.chosen(jobs, ray)
+        with terminal_progress() as progress:
+            result = preparing.prepare(videos, output, options, hands, progress)
+        _tell(result.as_json(), result.sentence, (), as_json)
+
+
 @app.command("fetch-weights")
 def fetch_weights(
     names: Annotated[
@@ -238,7 +267,7 @@ def _reporting(
     except LipdubError as exc:
         if as_json:
             typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        sentence = str(exc) if isinstance(exc, CueError | ManifestError) else _shown(str(exc))
+        sentence = str(exc) if isinstance(exc, CueError | DatasetError | ManifestError) else _shown(str(exc))
         typer.echo(f"lipdub: {sentence}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from lipdub.dataset.making import Row, Sample, Tools, make_clips
-from lipdub.dataset.options import PrepareOptions
+from lipdub.dataset.options import RATE, PrepareOptions
 from lipdub.dataset.report import Totals, write_report
 from lipdub.dataset.shardfile import ShardWriter
 from lipdub.dataset.sidecar import Chunk, is_finished, read_sidecar, write_sidecar
@@ -43,6 +44,25 @@ class Prepared:
     totals: Totals
     skipped: int
     report: Path
+
+    @property
+    def sentence(self) -> str:
+        """What there is now, for people."""
+        totals = self.totals
+        hours = totals.frames / RATE / 3600
+        return (
+            f"{self.folder}: {totals.clips} clips ({hours:.2f} hours, {totals.bytes / 1e6:.0f} MB) of"
+            f" {totals.videos - totals.empty} of {totals.videos} videos; {self.report} says what was left out"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The same in types of JSON."""
+        return {
+            "output": str(self.folder),
+            "report": str(self.report),
+            "skipped": self.skipped,
+            **self.totals.as_json(),
+        }
 
 
 def prepare(

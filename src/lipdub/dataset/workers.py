@@ -100,6 +100,21 @@ class Processes:
                     yield item, _alone(function, item)
 
 
+def chosen(jobs: int | None, ray: str | None) -> Workers:
+    """The workers that a command line asks for: a Ray cluster, or so many processes, one a core by default.
+
+    Raises:
+        OptionError: both are asked for, or no process; or what `Ray` raises.
+    """
+    if ray is not None:
+        if jobs is not None:
+            raise OptionError("--jobs counts processes of this machine, --ray uses others; give one of them.")
+        return Ray(ray)
+    if jobs is not None and jobs < 1:
+        raise OptionError("--jobs must be at least 1.")
+    return Processes(jobs or os.cpu_count() or 1)
+
+
 class Ray:
     """Machines that Ray knows. They must see the same files under the same names, and have lipdub installed.
 
