@@ -16,7 +16,9 @@ def touch(*paths: Path) -> None:
 
 def test_a_folder_is_searched_in_the_order_of_its_names(tmp_path: Path):
     movies = tmp_path / "movies"
-    touch(movies / "b.mp4", movies / "a/2.mkv", movies / "a/1.MP4", movies / "a/notes.txt", movies / "._a.mp4")
+    touch(
+        movies / "b.mp4", movies / "a/2.mkv", movies / "a/1.MP4", movies / "a/notes.txt", movies / "._a.mp4"
+    )
     touch(movies / "shards/x.mp4", movies / ".hidden/x.mp4")
     found = find_sources([movies], apart=movies / "shards")
     assert [source.name for source in found] == ["movies/b.mp4", "movies/a/1.MP4", "movies/a/2.mkv"]
