@@ -34,6 +34,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Drawn faces are seen, nobody is told apart, and the videos that are looked at are listed."""
     monkeypatch.setattr(preparing, "load_landmarker", lambda: nullcontext(TalkingLandmarker()))
     monkeypatch.setattr(preparing, "load_embedder", lambda: None)
+    monkeypatch.setattr(preparing, "load_speaker", lambda sound: (None, []))
     seen: list[Path] = []
     analyse = making.analyse
 

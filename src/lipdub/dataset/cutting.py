@@ -65,6 +65,10 @@ class Clip:
         """[n, 5]."""
         return self.track.boxes[self.rows]
 
+    def dropped(self, reason: str) -> "Dropped":
+        """The row of the report if it is not kept."""
+        return Dropped(float(self.start), self.seconds, reason, self.person)
+
     def part(self, first: int, last: int) -> "Clip":
         """Frames `first` up to `last` of it."""
         return replace(self, rows=self.rows[first:last], start=self.start + Fraction(first, RATE))

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from lipdub.dataset.making import Row, Sample, Tools, make_clips
+from lipdub.dataset.fitting import Tools
+from lipdub.dataset.making import Row, Sample, make_clips
 from lipdub.dataset.options import RATE, PrepareOptions
 from lipdub.dataset.report import Totals, write_report
 from lipdub.dataset.shardfile import ShardWriter
@@ -21,7 +24,9 @@ from lipdub.dataset.workers import Crashed, Workers, check_stopped
 from lipdub.disk import telling
 from lipdub.engine import load_embedder, load_landmarker
 from lipdub.errors import DatasetError, OutputError
+from lipdub.faces.speaker import Scorer
 from lipdub.progress import Progress, Step, silent
+from lipdub.speaker import load_speaker
 from lipdub.synccheck import load_embedder as load_sync_embedder
 
 MOST_BYTES = 2 << 30
@@ -111,7 +116,7 @@ def make_shard(chunk: Chunk) -> Chunk:
         load_landmarker() as landmarker,
         ShardWriter(chunk.shard) as writer,
     ):
-        tools = Tools(landmarker, load_embedder(), _judge(chunk.options))
+        tools = Tools(landmarker, load_embedder(), _judge(chunk.options), _speaker)
         for number, source in enumerate(chunk.sources, chunk.first):
             if number in chunk.fatal:
                 rows.append(Row(source.name, source.speaker, error=FATAL))
@@ -132,6 +137,11 @@ def _judge(options: PrepareOptions) -> Judge:
     """
     network = load_sync_embedder(options.expert, options.syncnet)
     return NetworkJudge(network) if network else LipJudge()
+
+
+def _speaker(sound: npt.NDArray[np.int16]) -> Scorer | None:
+    """What tells whether a face says a sound, if it is there."""
+    return load_speaker(sound)[0]
 
 
 class _Numbering:
