@@ -65,7 +65,7 @@ def test_little_sound_counts_little_and_none_says_nothing():
 def test_a_mouth_that_does_not_move_says_nothing():
     curve = lip_curve(np.full(60, 0.1), apertures(90))
     np.testing.assert_allclose(curve, 0, atol=1e-6)
-    assert not verdict(curve, LipJudge.belief).clear
+    assert not verdict(curve, 75, LipJudge.belief).clear
 
 
 def test_loudness_is_where_the_sound_is():
@@ -88,7 +88,7 @@ def test_loudness_does_not_depend_on_where_the_clip_is_cut():
 def test_lips_and_sound_of_a_clip_in_a_movie(shift: int):
     opening = apertures(130)
     sound = (voice(opening, shift)[:, 0] * 20_000).astype(np.int16)
-    found = verdict(LipJudge().curve(a_clip(75, 40, opening[40:115]), (), sound), LipJudge.belief)
+    found = verdict(LipJudge().curve(a_clip(75, 40, opening[40:115]), (), sound), 75, LipJudge.belief)
     assert found.clear
     assert found.shift == shift
 
@@ -97,7 +97,7 @@ def test_foreign_sound_is_seldom_believed():
     wrong = 0
     for seed in range(40):
         curve = lip_curve(apertures(75, seed), apertures(75 + 2 * REACH, seed + 1000))
-        found = verdict(curve, LipJudge.belief)
+        found = verdict(curve, 75, LipJudge.belief)
         wrong += found.clear
     assert wrong <= 2
 
@@ -105,19 +105,20 @@ def test_foreign_sound_is_seldom_believed():
 def test_a_verdict_needs_a_peak_that_stands_out():
     curve = np.zeros(len(SHIFTS))
     curve[REACH + 7] = 1.0
-    assert verdict(curve, Belief(0.3, 0.9)) == (7, 1.0, True)
-    assert not verdict(curve, Belief(0.3, 1.1)).clear
+    assert verdict(curve, 40, Belief(0.3, 0.9)) == (7, 1.0, True)
+    assert not verdict(curve, 40, Belief(0.3, 1.1)).clear
+    assert not verdict(curve, 40, Belief(0.3, 0.9, frames=41)).clear
     curve[REACH - 7] = 0.8
-    assert not verdict(curve, Belief(0.3, 0.9)).clear
-    assert verdict(curve * 100, Belief(0.19, relative=True)).clear
-    assert not verdict(curve * 100, Belief(0.21, relative=True)).clear
-    assert verdict(NOWHERE, Belief(0)) is None
+    assert not verdict(curve, 40, Belief(0.3, 0.9)).clear
+    assert verdict(curve * 100, 40, Belief(0.19, relative=True)).clear
+    assert not verdict(curve * 100, 40, Belief(0.21, relative=True)).clear
+    assert verdict(NOWHERE, 40, Belief(0)) is None
 
 
 def test_a_frame_more_or_less_is_in_sync():
     curve = np.zeros(len(SHIFTS))
     curve[REACH - 1] = 1.0
-    assert verdict(curve, Belief(0.3)).shift == 0
+    assert verdict(curve, 40, Belief(0.3)).shift == 0
 
 
 def test_clips_count_by_their_length():
@@ -163,7 +164,7 @@ def test_embeddings_are_compared_frame_by_frame(shift: int, lead: int):
     curve = NetworkJudge(Eye()).curve(clip, pictures, sound)
     assert best(curve) == shift
     assert curve[shift + REACH] == 0
-    assert verdict(curve, NetworkJudge.belief).clear
+    assert verdict(curve, 75, NetworkJudge.belief).clear
 
 
 def test_distances_are_those_of_every_pair():

@@ -23,12 +23,15 @@ from lipdub.dataset.syncing import (
 from lipdub.faces.crop import Box, from_crop
 from lipdub.faces.detect import FaceLandmarker
 from lipdub.faces.identity import Embedder
-from lipdub.faces.speaker import BOX_PIXELS, CENTRE, FEWEST, SIZE, Scorer
+from lipdub.faces.speaker import BOX_PIXELS, CENTRE, SIZE, Scorer
 from lipdub.faces.track import Track
 from lipdub.media.probe import VideoInfo
+from lipdub.speech.spans import runs
 
 QUIETEST = 33
 """Root mean square of 16-bit samples below which a clip has no sound to learn from: -60 dB of full scale."""
+PAUSE = 12
+"""Frames to each side over which scores are averaged: who breathes in still speaks."""
 RIVAL = 0.5
 """A face of this share of another's height, at the same time, may be the one that speaks."""
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -111,13 +114,14 @@ def in_sync(
     curves = _curves(info, clips, sound, judge)
     if not curves:
         return Fitting([], [])
-    found = verdict(together(curves, [len(clip.rows) for clip in clips]), judge.belief)
+    frames = [len(clip.rows) for clip in clips]
+    found = verdict(together(curves, frames), sum(frames), judge.belief)
     off = found.shift if found is not None and found.clear else 0
     shift = off if options.sync == "shift" and abs(off) <= options.max_shift else 0
     kept, dropped = list[Clip](), list[Dropped]()
     for clip, curve in zip(clips, curves, strict=True):
         sure = confidence(curve, shift)
-        reason = _off(curve, judge, shift, off) if options.sync != "keep" else None
+        reason = _off(clip, curve, judge, shift, off) if options.sync != "keep" else None
         least = options.min_confidence
         if reason is None and least is not None and (sure is None or sure < least):
             reason = UNSURE
@@ -135,8 +139,9 @@ def speaking(
     sound: Pcm,
     shift: int,
     tools: Tools,
+    options: PrepareOptions,
 ) -> Fitting:
-    """The clips without those that may show somebody who listens: where several faces are in the picture.
+    """The clips without stretches in which the face may listen: where several faces are in the picture.
 
     The active-speaker network tells; without it, only a face whose lips clearly move with the sound speaks.
 
@@ -147,26 +152,40 @@ def speaking(
         sound: of it, 16 kHz.
         shift: frames by which it comes late.
         tools: what tells.
+        options: how short clips may be.
     """
     doubtful = [clip for clip in clips if has_rival(clip, tracks)]
     if not doubtful:
         return Fitting(list(clips), [])
     scorer = tools.speaker(sound)
-    reasons: dict[int, str] = {}
     if scorer is None:
-        for clip, curve in zip(doubtful, _curves(info, doubtful, sound, tools.judge), strict=True):
-            own = verdict(curve, tools.judge.belief)
-            if own is None or not own.clear or abs(own.shift - shift) > IN_SYNC:
-                reasons[id(clip)] = UNTOLD
+        curves = _curves(info, doubtful, sound, tools.judge)
+        parts = {
+            id(clip): [clip] if _in_time(clip, curve, tools.judge, shift) else []
+            for clip, curve in zip(doubtful, curves, strict=True)
+        }
     else:
-        reasons = {id(clip): LISTENS for clip in doubtful}
+        parts = {id(clip): [] for clip in doubtful}
         for taken in take_pictures(info, doubtful, speaker_picture):
-            pictures = np.stack(taken.made)
             start = float(taken.clip.start) + shift / RATE
-            if len(pictures) >= FEWEST and scorer(pictures, start).mean() > 0:
-                del reasons[id(taken.clip)]
-    kept = [clip for clip in clips if id(clip) not in reasons]
-    return Fitting(kept, [clip.dropped(reasons[id(clip)]) for clip in clips if id(clip) in reasons])
+            scores = scorer(np.stack(taken.made), start)
+            parts[id(taken.clip)] = [taken.clip.part(*span) for span in spoken(scores, options.shortest)]
+    reason = UNTOLD if scorer is None else LISTENS
+    kept = [part for clip in clips for part in parts.get(id(clip), [clip])]
+    return Fitting(kept, [row for clip in doubtful for row in _rest(clip, parts[id(clip)], reason)])
+
+
+def spoken(scores: npt.NDArray[np.floating], shortest: int) -> list[list[int]]:
+    """The stretches of a clip in which its face speaks: first frame, and the one after the last.
+
+    Args:
+        scores: [n], of the active-speaker network, positive where the face speaks.
+        shortest: frames of a stretch.
+    """
+    reach = min(PAUSE, len(scores) // 2)
+    padded = np.pad(np.asarray(scores, np.float64), reach, mode="edge")
+    lately = np.convolve(padded, np.full(2 * reach + 1, 1 / (2 * reach + 1)), mode="valid")
+    return [span for span in runs(lately > 0).tolist() if span[1] - span[0] >= shortest]
 
 
 def has_rival(clip: Clip, tracks: Sequence[Track]) -> bool:
@@ -188,6 +207,21 @@ def speaker_picture(shown: Shown, box: Box) -> Picture:
     return np.asarray(np.rint(shown.crop(square, SIZE).astype(np.float32) @ LUMA), np.uint8)
 
 
+def _in_time(clip: Clip, curve: Curve, judge: Judge, shift: int) -> bool:
+    """Whether the lips of a clip clearly move with the sound that is shifted so."""
+    own = verdict(curve, len(clip.rows), judge.belief)
+    return own is not None and own.clear and abs(own.shift - shift) <= IN_SYNC
+
+
+def _rest(clip: Clip, parts: Sequence[Clip], reason: str) -> list[Dropped]:
+    """What is left of a clip beside some parts of it."""
+    kept = np.zeros(len(clip.rows), np.bool_)
+    for part in parts:
+        first = round((part.start - clip.start) * RATE)
+        kept[first : first + len(part.rows)] = True
+    return [clip.part(low, high).dropped(reason) for low, high in runs(~kept).tolist()]
+
+
 def _level(clip: Clip, sound: Pcm, shift: int) -> float:
     """Root mean square of a clip's sound."""
     first = clip.sample(shift)
@@ -195,9 +229,9 @@ def _level(clip: Clip, sound: Pcm, shift: int) -> float:
     return float(np.sqrt(np.mean(samples**2)))
 
 
-def _off(curve: Curve, judge: Judge, shift: int, off: int) -> str | None:
+def _off(clip: Clip, curve: Curve, judge: Judge, shift: int, off: int) -> str | None:
     """Why a clip is out of time with its shifted sound; None if it is not, or nobody knows."""
-    own = verdict(curve, judge.belief)
+    own = verdict(curve, len(clip.rows), judge.belief)
     if own is not None and own.clear and abs(own.shift - shift) > IN_SYNC:
         return f"{OFF} (by {own.shift} frames)"
     return f"{OFF} (by {off} frames)" if off != shift else None

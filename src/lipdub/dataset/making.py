@@ -158,7 +158,7 @@ def _fitting(
         row.dropped += found.dropped
     found = audible(found.clips, sound, row.shift, options)
     row.dropped += found.dropped
-    found = speaking(info, found.clips, analysis.tracks, sound, row.shift, tools)
+    found = speaking(info, found.clips, analysis.tracks, sound, row.shift, tools, options)
     row.dropped += found.dropped
     return found.clips
 

@@ -37,11 +37,13 @@ class Belief(NamedTuple):
     Attributes:
         evidence: by how much agreement at it must exceed that at any other shift, beside the nearest ones.
         agreement: how large it must be.
+        frames: how much must have been compared; with 30 frames, one shift in ten is found where none is.
         relative: the evidence is in units of how far agreement at it lies above the median of all.
     """
 
     evidence: float
     agreement: float = -np.inf
+    frames: int = 0
     relative: bool = False
 
 
@@ -85,7 +87,7 @@ class LipJudge:
     """
 
     name = "lips"
-    belief = Belief(0.3, 0.9)
+    belief = Belief(0.4, 1.0, frames=50)
     sees = False
 
     def picture(self, shown: Shown, box: Box, /) -> Picture:
@@ -205,8 +207,14 @@ def together(curves: Sequence[Curve], frames: Sequence[int]) -> Curve:
     return np.where(counted >= LEAST * weights.sum(), total / np.maximum(counted, 1), np.nan)
 
 
-def verdict(curve: Curve, belief: Belief) -> Verdict | None:
-    """What a curve says, of a clip or of a whole video; None if it says nothing."""
+def verdict(curve: Curve, frames: int, belief: Belief) -> Verdict | None:
+    """What a curve says, of a clip or of a whole video; None if it says nothing.
+
+    Args:
+        curve: how well picture and sound agree.
+        frames: of the clip or of all clips.
+        belief: when a shift is believed.
+    """
     known = np.isfinite(curve)
     if not known.any():
         return None
@@ -216,7 +224,7 @@ def verdict(curve: Curve, belief: Belief) -> Verdict | None:
         return None
     evidence, above = float(curve[best] - others.max()), float(curve[best] - np.nanmedian(curve))
     evidence /= max(above, 1e-9) if belief.relative else 1
-    clear = evidence >= belief.evidence and curve[best] >= belief.agreement
+    clear = evidence >= belief.evidence and curve[best] >= belief.agreement and frames >= belief.frames
     shift = int(SHIFTS[best])
     return Verdict(0 if abs(shift) <= IN_SYNC else shift, evidence, bool(clear))
 
