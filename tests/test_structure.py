@@ -16,15 +16,15 @@ SOURCE = Path(errors.__file__).parent
 LAYERS = [
     {"cli"},
     {"method"},
-    {"batch", "doctor", "compare", "choices", "training", "protocol"},
-    {"dataset"},
+    {"batch", "doctor", "compare", "choices", "prepare_choices", "training", "protocol"},
     {"pipeline"},
+    {"dataset"},
     {"picture"},
     {"stretches"},
     {"deciding"},
     {"debugvideo", "looking"},
     {"identity"},
-    {"checks", "engine", "listening", "speaker"},
+    {"checks", "engine", "listening", "speaker", "synccheck"},
     {"contactsheet"},
     {"render", "segments", "overlay", "stems"},
     {"planning", "planfile"},
@@ -52,12 +52,14 @@ FORBIDDEN = {
     "faces": {"torch"},
     "speech": {"torch"},
     "weights": {"torch"},
+    "dataset": {"torch"},
     "models": {"cv2", "mediapipe", "av"},
     "diffusion": {"cv2", "mediapipe", "av"},
     "cli": {"torch", "click"},
     "choices": {"torch", "click"},
     "console": {"torch", "click"},
     "method": {"torch", "click"},
+    "prepare_choices": {"torch", "click"},
 }
 
 

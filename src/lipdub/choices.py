@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import fields
+from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -107,13 +108,21 @@ OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "
 FOR_ALL_ROWS = tuple(name for name in EVERY if name not in OF_ONE_ROW)
 
 
-def with_choices(*names: str) -> Callable[[Command], Command]:
-    """Give a command, which takes them as ``**choices``, the options of these names."""
+def with_choices(
+    *names: str, texts: dict[str, tuple[Any, str]] = TEXTS, options: type[Any] = SyncOptions
+) -> Callable[[Command], Command]:
+    """Give a command, which takes them as ``**choices``, the options of these names.
+
+    Args:
+        names: of fields.
+        texts: what the command line takes for each, and the help.
+        options: the dataclass whose fields they are.
+    """
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [_parameter(name) for name in names]
+        added = [_parameter(name, texts, options) for name in names]
         # The command's own options come first, as they do in its signature.
         vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
         command.__annotations__.pop("choices")
@@ -133,13 +142,13 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
-def _parameter(name: str) -> inspect.Parameter:
-    kind, text = TEXTS[name]
-    defaults = {f.name: f.default for f in fields(SyncOptions)} | {"audio_offset": "0"}
+def _parameter(name: str, texts: dict[str, tuple[Any, str]], options: type[Any]) -> inspect.Parameter:
+    kind, text = texts[name]
+    default = next(field.default for field in fields(options) if field.name == name)
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=defaults[name],
-        annotation=Annotated[kind, typer.Option(*flag, help=text, rich_help_panel=PANEL_OF[name])],
+        default=str(default) if isinstance(default, Fraction) else default,
+        annotation=Annotated[kind, typer.Option(*flag, help=text, rich_help_panel=PANEL_OF.get(name))],
     )

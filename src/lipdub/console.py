@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lipdub.errors import CueError, LipdubError, ManifestError
+from lipdub.errors import CueError, DatasetError, LipdubError, ManifestError
 
 GO_ON = "stopped; run the same command again (without --fresh) to go on where it was."
 
@@ -32,7 +32,7 @@ def reporting(as_json: bool, stopped: str = GO_ON) -> Iterator[None]:
     except LipdubError as exc:
         if as_json:
             typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        sentence = str(exc) if isinstance(exc, CueError | ManifestError) else shown(str(exc))
+        sentence = str(exc) if isinstance(exc, CueError | DatasetError | ManifestError) else shown(str(exc))
         typer.echo(f"lipdub: {sentence}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:

@@ -7,10 +7,39 @@ import typer
 
 from lipdub.choices import EVALUATION, options_from, with_choices
 from lipdub.console import Json, reporting, tell
+from lipdub.dataset.options import PrepareOptions
+from lipdub.prepare_choices import PREPARE_TEXTS, prepare_options
 
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"
 STOPPED = "stopped; run the same command again to go on where it was."
+
+
+@commands.command(rich_help_panel=PANEL)
+@with_choices(*PREPARE_TEXTS, texts=PREPARE_TEXTS, options=PrepareOptions)
+def prepare(
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="VIDEOS...", help="Movies, folders of them, or lists (.txt) of audio video."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the shards.")],
+    jobs: Annotated[int | None, typer.Option(help="Processes of this machine; one a core.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use the machines of a Ray cluster (or: auto).")
+    ] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Make training data: clips of faces with their sound, in sync, in WebDataset shards, and a report."""
+    with reporting(as_json, STOPPED):
+        options = prepare_options(choices)
+        from lipdub.dataset import preparing, workers
+        from lipdub.progress import terminal_progress
+
+        hands = workers.chosen(jobs, ray)
+        with terminal_progress() as progress:
+            result = preparing.prepare(videos, output, options, hands, progress)
+        tell(result.as_json(), result.sentence, (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)

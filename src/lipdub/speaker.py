@@ -169,3 +169,11 @@ def find_speaker(sound: Original, progress: Progress = silent) -> tuple[LateSpea
         return None, []
     file = weights.locate_if_possible(NETWORK, progress=fetching(NETWORK, progress))
     return (None, [LIPS_ALONE]) if file is None else (LateSpeaker(file, sound), [])
+
+
+def speaker_of(pcm: npt.NDArray[np.int16]) -> ActiveSpeaker | None:
+    """What tells who says a sound (16 kHz mono) that is at hand; None if the network cannot be had."""
+    from lipdub.models.lr_asd import load_lr_asd
+
+    file = weights.locate_if_possible(NETWORK)
+    return None if file is None else ActiveSpeaker(load_lr_asd(file), pcm)
