@@ -43,7 +43,7 @@ SETS = {"grid": 16, "words": 40, "others": 27}
 """Videos of each set that the cost is measured on: every n-th."""
 VOXCELEB = 145_000, 8.0
 """Videos (one utterance each, as the paper trained on) and their usual length, seconds."""
-SHIFTS = (-12, -8, -5, -3, 3, 5, 8, 12)
+MOVES = (-12, -8, -5, -3, 3, 5, 8, 12)
 MANY = 20
 """Clips of a speaker that tell a shift together."""
 FEW = 6
@@ -243,7 +243,7 @@ def sync(folders: list[Path]) -> str:
         tried = {
             "as they are": [(judged(a, s), 0) for a, s in clips],
             "shifted by 3 to 12 frames": [
-                (judged(a, late(s, by)), by) for a, s in clips for by in rng.choice(SHIFTS, 2).tolist()
+                (judged(a, late(s, by)), by) for a, s in clips for by in rng.choice(MOVES, 2).tolist()
             ],
             "foreign sound": [
                 (judged(a, clips[i][1]), None)
