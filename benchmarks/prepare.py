@@ -232,7 +232,7 @@ def pooled(folder: Path) -> str:
             best = int(SHIFTS[np.mean(curves, axis=0).argmax()])
             counts[best] = counts.get(best, 0) + 1
     said = ", ".join(f"{count} at {best:+d}" for best, count in sorted(counts.items()))
-    return f"{folder.name}: {said}"
+    return f"{folder.name}: {said or 'no such speaker'}"
 
 
 def sync(folders: list[Path]) -> str:
