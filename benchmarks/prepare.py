@@ -34,7 +34,7 @@ from lipdub.dataset.pictures import compressed
 from lipdub.dataset.preparing import prepare
 from lipdub.dataset.shardfile import ShardWriter
 from lipdub.dataset.sources import find_sources
-from lipdub.dataset.syncing import REACH, LipJudge, lip_curve, loudness, verdict
+from lipdub.dataset.syncing import REACH, SHIFTS, LipJudge, lip_curve, loudness, verdict
 from lipdub.dataset.workers import Here
 from lipdub.engine import load_embedder, load_landmarker
 
@@ -43,7 +43,9 @@ SETS = {"grid": 16, "words": 40, "others": 27}
 """Videos of each set that the cost is measured on: every n-th."""
 VOXCELEB = 145_000, 8.0
 """Videos (one utterance each, as the paper trained on) and their usual length, seconds."""
-SHIFTS = (-12, -8, -5, -3, 3, 5, 8, 12)
+MOVES = (-12, -8, -5, -3, 3, 5, 8, 12)
+MANY = 20
+"""Clips of a speaker that tell a shift together."""
 FEW = 6
 TENFOLD = 10
 
@@ -188,18 +190,16 @@ def remember(folder: str, count: int) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-Clip = tuple[npt.NDArray[np.float64], npt.NDArray[np.int16]]
-
-
-def clips_in(folder: Path) -> Iterator[Clip]:
-    aperture = np.empty(0)
+def clips_in(folder: Path) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.int16]]]:
+    """What is said of each clip of some shards, and its sound."""
+    meta = {}
     for name, data in members(folder):
         if name.endswith(".json"):
-            aperture = np.array(json.loads(data)["aperture"], np.float64)  # null becomes NaN
+            meta = json.loads(data)
         elif name.endswith(".flac"):
             with av.open(io.BytesIO(data)) as container:
                 sound = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
-            yield aperture, sound
+            yield meta, sound
 
 
 def late(sound: npt.NDArray[np.int16], frames: int) -> npt.NDArray[np.int16]:
@@ -217,14 +217,33 @@ def judged(aperture: npt.NDArray[np.float64], sound: npt.NDArray[np.int16]) -> i
     return found.shift if found and found.clear else None
 
 
+def pooled(folder: Path) -> str:
+    """At which shift lips and loudness agree most, over all clips of each speaker together."""
+    total = {}
+    for meta, sound in clips_in(folder):
+        aperture = np.array(meta["aperture"], np.float64)
+        level = loudness(sound, -REACH * SAMPLES, len(aperture) + 2 * REACH)
+        # As the sound was before it was shifted.
+        moved = np.roll(np.nan_to_num(lip_curve(aperture, level)), meta["shift"])
+        total.setdefault(meta["speaker"], []).append(moved)
+    counts = {}
+    for curves in total.values():
+        if len(curves) >= MANY:
+            best = int(SHIFTS[np.mean(curves, axis=0).argmax()])
+            counts[best] = counts.get(best, 0) + 1
+    said = ", ".join(f"{count} at {best:+d}" for best, count in sorted(counts.items()))
+    return f"{folder.name}: {said or 'no such speaker'}"
+
+
 def sync(folders: list[Path]) -> str:
     rows, rng = [], np.random.default_rng(0)
     for folder in folders:
-        clips = list(clips_in(folder))
+        # Null becomes NaN.
+        clips = [(np.array(meta["aperture"], np.float64), sound) for meta, sound in clips_in(folder)]
         tried = {
             "as they are": [(judged(a, s), 0) for a, s in clips],
             "shifted by 3 to 12 frames": [
-                (judged(a, late(s, by)), by) for a, s in clips for by in rng.choice(SHIFTS, 2).tolist()
+                (judged(a, late(s, by)), by) for a, s in clips for by in rng.choice(MOVES, 2).tolist()
             ],
             "foreign sound": [
                 (judged(a, clips[i][1]), None)
@@ -245,7 +264,11 @@ def sync(folders: list[Path]) -> str:
         " wrong, or none is believed and the clip stays as it is. Each clip is judged alone; the clips of one"
         " video are judged together. Of foreign sound, a shift by which it would be moved counts as wrong.\n\n"
     )
-    return text + table(["shards", "clips", "sound", "right", "wrong", "not believed"], rows)
+    found = table(["shards", "clips", "sound", "right", "wrong", "not believed"], rows)
+    return (
+        f"{text}{found}\n\nSpeakers of {MANY} clips and more, all clips of each judged together; the shift, in"
+        f" frames, at which lips and loudness agree most: {'; '.join(map(pooled, folders))}."
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lipdub import looking
 from lipdub.dataset import making, preparing, shardfile
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.preparing import Prepared, make_shard, prepare
@@ -21,6 +22,7 @@ from lipdub.dataset.sidecar import Chunk
 from lipdub.dataset.sources import find_sources
 from lipdub.dataset.workers import CRASHED, Here
 from lipdub.errors import DatasetError, OutputError, RenderError
+from lipdub.faces import analyse as analysing
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe_sound import probe_audio
 from tests.support.media import click_offsets, clicks, movie, still
@@ -283,11 +285,39 @@ def test_a_run_that_is_stopped_goes_on(
     if caught.type is RenderError:
         assert "disk is full" in str(caught.value)
     left = {path.name for path in (tmp_path / "out").iterdir()}
-    assert left == {".lock", "shard-000000.tar", "shard-000000.json", "shard-000001.reading"}
+    assert left == {".lock", "shard-000000.tar", "shard-000000.json"}
     run(three, tmp_path / "out", per_shard=1)
     assert [path.name for path in looked_at] == ["0.mkv", "1.mkv", "1.mkv", "2.mkv"]
     assert members(tmp_path / "out") == members(tmp_path / "whole")
     assert not list((tmp_path / "out").glob("*.reading"))
+
+
+def test_a_long_video_is_looked_at_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "in").mkdir()
+    talking_movie(tmp_path / "in/a.mkv", OPENING, voice(OPENING))
+    monkeypatch.setattr(making, "LONG", 60)
+    monkeypatch.setattr(analysing, "PART_FRAMES", 20)
+    monkeypatch.setattr(looking, "fetch", lambda name: tmp_path / "in/a.mkv")
+    frames: list[int] = []
+
+    class Seeing(TalkingLandmarker):
+        def __call__(self, image: np.ndarray) -> list:
+            frames.append(1)
+            if len(frames) == 50:
+                raise KeyboardInterrupt
+            return super().__call__(image)
+
+    monkeypatch.setattr(preparing, "load_landmarker", lambda: nullcontext(Seeing()))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "in", tmp_path / "out")
+    stopped = len(frames)
+    run(tmp_path / "in", tmp_path / "out")
+    resumed = len(frames)
+    monkeypatch.setattr(making, "LONG", 61)
+    run(tmp_path / "in", tmp_path / "whole")
+    # At least the first part, of 20 frames, is not looked at again.
+    assert resumed - stopped <= len(frames) - resumed - 20
+    assert members(tmp_path / "out") == members(tmp_path / "whole")
 
 
 class Dying(Here):

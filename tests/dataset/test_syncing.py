@@ -113,6 +113,10 @@ def test_a_verdict_needs_a_peak_that_stands_out():
     assert verdict(curve * 100, 40, Belief(0.19, relative=True)).clear
     assert not verdict(curve * 100, 40, Belief(0.21, relative=True)).clear
     assert verdict(NOWHERE, 40, Belief(0)) is None
+    small = 0.01 * curve - 1
+    assert verdict(small, 40, Belief(0.1, relative=True)).clear
+    assert not verdict(small, 40, Belief(0.1, relative=True, height=0.02)).clear
+    assert verdict(small, 40, Belief(0.1, relative=True, height=0.009)).clear
 
 
 def test_a_frame_more_or_less_is_in_sync():

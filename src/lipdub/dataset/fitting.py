@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.dataset.cutting import SAMPLES, SOUNDLESS, Clip, Dropped, heard
+from lipdub.dataset.cutting import CUT_OFF, SAMPLES, Clip, Dropped, heard
 from lipdub.dataset.options import RATE, PrepareOptions
 from lipdub.dataset.pictures import Picture, Shown, take_pictures
 from lipdub.dataset.syncing import (
@@ -91,7 +91,7 @@ def audible(clips: Sequence[Clip], sound: Pcm, shift: int, options: PrepareOptio
     for clip in clips:
         part = heard(clip, len(sound), shift, options.shortest)
         if part is None:
-            dropped.append(clip.dropped(SOUNDLESS))
+            dropped.append(clip.dropped(CUT_OFF))
         elif _level(part, sound, shift) < QUIETEST:
             dropped.append(clip.dropped(SILENT))
         else:

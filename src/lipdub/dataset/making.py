@@ -15,8 +15,11 @@ from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.pictures import stored, take_pictures
 from lipdub.dataset.shardfile import plain
 from lipdub.dataset.sources import Source, sound_beside
+from lipdub.engine import DETECTOR, EMBEDDER
 from lipdub.errors import LipdubError, MediaError, RenderError
 from lipdub.faces.analyse import Analysis, analyse
+from lipdub.faces.looks import Looks
+from lipdub.looking import record_for
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.probe_sound import probe_audio
@@ -24,6 +27,8 @@ from lipdub.people import find_people
 from lipdub.progress import Progress, silent
 
 NO_FACE, STILL = "no face", "a still picture"
+LONG = 7500
+"""Frames of a video from which what is seen of it is recorded while it is looked at: minutes of work."""
 UNREADABLE = "cannot be read"
 APERTURES, DEGREES, TIMES = 4, 1, 6
 """Decimals that are kept of apertures, of angles, and of seconds."""
@@ -125,7 +130,9 @@ def _samples(
     if sound is None:
         row.error = SOUNDLESS
         return
-    analysis = analyse(info, tools.landmarker, progress=progress, embedder=tools.embedder)
+    analysis = analyse(
+        info, tools.landmarker, None, None, progress, _record(info, tools), None, tools.embedder
+    )
     row.seen = len(analysis.pts)
     if not analysis.tracks:
         row.error = NO_FACE
@@ -138,6 +145,14 @@ def _samples(
         first = taken.clip.sample(row.shift)
         heard = np.array(sound[first : first + SAMPLES * len(taken.made)])
         yield Sample(_meta(taken.clip, row, audio, options, len(people.persons) > 1), heard, taken.made)
+
+
+def _record(info: VideoInfo, tools: Tools) -> Looks | None:
+    """What an earlier run saw of a long video, to go on from; of a short one, none is kept."""
+    if (info.frames or 0) < LONG:
+        return None
+    optional = {EMBEDDER: tools.embedder, DETECTOR: tools.landmarker.detector}
+    return record_for(info, None, None, [name for name, used in optional.items() if used], fresh=False)
 
 
 def _fitting(

@@ -114,16 +114,22 @@ def make_shard(chunk: Chunk) -> Chunk:
         ShardWriter(chunk.shard) as writer,
     ):
         tools = Tools(landmarker, load_embedder(), _judge(chunk.options), speaker_of)
-        for number, source in enumerate(chunk.sources, chunk.first):
-            if number in chunk.fatal:
-                rows.append(Row(source.name, source.speaker, error=FATAL))
-                continue
-            chunk.reading.write_text(str(number))
-            add = _Numbering(writer, number, chunk.options.pictures)
-            rows.append(make_clips(source, tools, chunk.options, Path(work), add, _stop_if_told))
+        try:
+            rows += (_row(chunk, number, tools, Path(work), writer) for number in range(len(chunk.sources)))
+        finally:
+            chunk.reading.unlink(missing_ok=True)
     write_sidecar(chunk, rows, writer.clips, writer.bytes, time.monotonic() - began)
-    chunk.reading.unlink(missing_ok=True)
     return chunk
+
+
+def _row(chunk: Chunk, place: int, tools: Tools, work: Path, writer: ShardWriter) -> Row:
+    """Make the clips of one video of a chunk."""
+    number, source = chunk.first + place, chunk.sources[place]
+    if number in chunk.fatal:
+        return Row(source.name, source.speaker, error=FATAL)
+    chunk.reading.write_text(str(number))
+    add = _Numbering(writer, number, chunk.options.pictures)
+    return make_clips(source, tools, chunk.options, work, add, _stop_if_told)
 
 
 def _judge(options: PrepareOptions) -> Judge:
