@@ -114,7 +114,7 @@ class NetworkJudge:
     belief = Belief(0.5, relative=True, height=0.15)
     """An expert trained on one speaker, on 50 held-out clips of his, of 3 s, shifted by up to 12 frames:
     peaks of a third of the median distance, 96 % believed and right, 4 % wrong. On 30 clips of people it
-    never saw: peaks of 2 to 4 %, none believed; without a least height, one in three would be, and wrong."""
+    never saw: peaks of 2 to 4 %, one believed; without a least height, one in three would be, and wrong."""
     sees = True
 
     def __init__(self, network: SyncEmbedder) -> None:
