@@ -16,7 +16,7 @@ SOURCE = Path(errors.__file__).parent
 LAYERS = [
     {"cli"},
     {"method"},
-    {"batch", "doctor", "compare", "choices", "prepare_choices", "training", "protocol"},
+    {"batch", "doctor", "compare", "choices", "training", "protocol"},
     {"pipeline"},
     {"dataset"},
     {"picture"},
@@ -59,7 +59,6 @@ FORBIDDEN = {
     "choices": {"torch", "click"},
     "console": {"torch", "click"},
     "method": {"torch", "click"},
-    "prepare_choices": {"torch", "click"},
 }
 
 

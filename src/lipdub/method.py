@@ -8,7 +8,7 @@ import typer
 from lipdub.choices import EVALUATION, options_from, with_choices
 from lipdub.console import Json, reporting, tell
 from lipdub.dataset.options import PrepareOptions
-from lipdub.prepare_choices import PREPARE_TEXTS, prepare_options
+from lipdub.dataset.texts import PREPARE_TEXTS, prepare_options
 
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from lipdub.cli import app
 from lipdub.dataset import preparing, workers
 from lipdub.dataset.options import PrepareOptions
+from lipdub.dataset.texts import PREPARE_TEXTS
 from lipdub.errors import OptionError
-from lipdub.prepare_choices import PREPARE_TEXTS
 from tests.support.talking import TalkingLandmarker, apertures, talking_movie, voice
 
 
