@@ -86,7 +86,7 @@ class Clip:
         sound = np.concatenate(parts) if parts else np.zeros(0, np.int16)
         if sound.dtype != np.int16 or len(sound) != SAMPLES * self.frames:
             raise self._damaged("the sound")
-        return sound
+        return np.asarray(sound, np.int16)
 
     def _read(self, part: int) -> bytes:
         offset, length = (int(number) for number in self.places[part])

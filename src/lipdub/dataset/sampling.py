@@ -58,6 +58,7 @@ class Augmentation:
                 raise OptionError(f"The augmentation {field.name} must be 0 to {largest:g}, not {value}.")
 
 
+NONE = Augmentation()
 SMALL_SET = Augmentation(
     colour=0.3, shift=0.5, scale=0.5, mirror=0.5, compress=0.3, blur=0.3, gain=6, noise=0.3
 )
