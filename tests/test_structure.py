@@ -16,8 +16,8 @@ SOURCE = Path(errors.__file__).parent
 LAYERS = [
     {"cli"},
     {"batch", "doctor", "compare", "choices", "training"},
-    {"pipeline"},
     {"dataset"},
+    {"pipeline"},
     {"picture"},
     {"stretches"},
     {"deciding"},
@@ -50,7 +50,6 @@ FORBIDDEN = {
     "faces": {"torch"},
     "speech": {"torch"},
     "weights": {"torch"},
-    "dataset": {"torch"},
     "models": {"cv2", "mediapipe", "av"},
     "diffusion": {"cv2", "mediapipe", "av"},
     "cli": {"torch", "click"},
