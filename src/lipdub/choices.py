@@ -1,9 +1,9 @@
 """The options of the command line that are fields of `SyncOptions`, written once for all commands."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -94,15 +94,25 @@ FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
 def with_choices(*names: str) -> Callable[[Command], Command]:
     """Give a command, which takes them as ``**choices``, the options of these names."""
 
+    return lambda command: _extended(command, [_parameter(name) for name in names])
+
+
+def with_options(kind: Any, texts: Mapping[str, str]) -> Callable[[Command], Command]:
+    """Give a command, which takes them as ``**choices``, the fields of an option dataclass.
+
+    Args:
+        kind: the dataclass.
+        texts: help of the fields that are offered.
+    """
+    kinds = get_type_hints(kind)
+
     def extend(command: Command) -> Command:
-        signature = inspect.signature(command)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [_parameter(name) for name in names]
-        # The command's own options come first, as they do in its signature.
-        vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
-        command.__annotations__.pop("choices")
-        command.__annotations__ |= {p.name: p.annotation for p in added}
-        return command
+        added = [
+            _keyword(field.name, kinds[field.name], field.default, texts[field.name])
+            for field in fields(kind)
+            if field.name in texts
+        ]
+        return _extended(command, added)
 
     return extend
 
@@ -117,13 +127,27 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
+def _extended(command: Command, added: list[inspect.Parameter]) -> Command:
+    """The command with more options; its own come first, as they do in its signature."""
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
+    command.__annotations__.pop("choices")
+    command.__annotations__ |= {p.name: p.annotation for p in added}
+    return command
+
+
 def _parameter(name: str) -> inspect.Parameter:
     kind, text = TEXTS[name]
     defaults = {f.name: f.default for f in fields(SyncOptions)} | {"audio_offset": "0"}
+    return _keyword(name, kind, defaults[name], text)
+
+
+def _keyword(name: str, kind: Any, default: Any, text: str) -> inspect.Parameter:
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=defaults[name],
+        default=default,
         annotation=Annotated[kind, typer.Option(*flag, help=text)],
     )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
+from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices, with_options
 from lipdub.errors import CueError, LipdubError, ManifestError
 from lipdub.options import parse_time
+from lipdub.training.expert_options import EXPERT_TEXTS, ExpertOptions, Files
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -30,6 +31,7 @@ app = typer.Typer(
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The movie, or a picture of a face.")]
 Audio = Annotated[Path, typer.Option("--audio", "-a", help="The dub: a sound file, or a movie with sound.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
 
 
 @app.callback(invoke_without_command=True)
@@ -157,6 +159,34 @@ def batch(
         _tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
         if result.failed:
             raise typer.Exit(1)
+
+
+@app.command("train-expert")
+@with_options(ExpertOptions, EXPERT_TEXTS)
+def train_expert(
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="SHARDS", help="Folders that lipdub prepare has filled.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The weights to make (.safetensors).")],
+    held_out: Annotated[
+        list[Path] | None, typer.Option(help="A folder of clips to measure with; may be given again.")
+    ] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Train the expert that tells how well lips fit a sound; run it again, and it goes on.
+
+    Beside the weights lie EXPERT.state.safetensors, to go on from, and EXPERT.jsonl, the log.
+    """
+    with _reporting(as_json, STOPPED_TRAINING):
+        options = ExpertOptions(**choices)
+        files = Files(tuple(shards), tuple(held_out or ()), output)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import expert
+
+        with terminal_progress() as progress:
+            result = expert.train_expert(files, options, progress)
+        _tell(result.as_json(), result.sentence(), (), as_json)
 
 
 @app.command("fetch-weights")
