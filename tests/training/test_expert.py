@@ -12,7 +12,14 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from lipdub import cli
-from lipdub.errors import DatasetError, OptionError, OutputError, TrainingError, WeightsFormatError
+from lipdub.errors import (
+    DatasetError,
+    OptionError,
+    OutputError,
+    TrainingError,
+    UnknownWeightsError,
+    WeightsFormatError,
+)
 from lipdub.models.sync_expert import SyncExpert, load_sync_expert
 from lipdub.training import expert, expert_run
 from lipdub.training.expert import train_expert
@@ -90,6 +97,21 @@ def test_weights_load_as_every_expert(files: Files):
     loaded = load_sync_expert(files.output)
     assert (loaded.width, loaded.training) == (2, False)
     assert loaded.state_dict().keys() == SyncExpert().state_dict().keys()
+
+
+def test_weights_may_come_from_a_file(files: Files):
+    torch.manual_seed(5)
+    given = SyncExpert(3)
+    path = files.output.with_name("lipsync_expert.pth")
+    torch.save({"state_dict": given.state_dict()}, path)
+    begun = replace(SMALL, steps=1, width=None, lr=0.0, decay=0.0, init_from=str(path))
+    train_expert(files, begun)
+    for name, parameter in given.named_parameters():
+        assert torch.equal(load_file(files.output)[name], parameter), name
+    with pytest.raises(OptionError, match=r"has width 3; leave out --width 2"):
+        train_expert(files, replace(begun, width=2, fresh=True))
+    with pytest.raises(UnknownWeightsError, match="There is no weights file"):
+        train_expert(files, replace(begun, init_from="nowhere.pth", fresh=True))
 
 
 def test_seeds_and_options_make_other_weights(files: Files):

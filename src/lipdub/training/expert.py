@@ -8,21 +8,37 @@ the sounds of a clip are compared with each other: see `contrast`.
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from lipdub.dataset.clips import Clip, Clips
 from lipdub.dataset.sampling import LEAST_FRAMES, NONE, SMALL_SET
 from lipdub.diffusion import select_device
 from lipdub.errors import DatasetError, OutputError
+from lipdub.models.sync_expert import SyncExpert, load_sync_expert
 from lipdub.progress import Progress, Step, silent
 from lipdub.training.expert_options import ExpertOptions, Files
-from lipdub.training.expert_run import ExpertRun, new_run, restore, save_state, save_weights, update
+from lipdub.training.expert_run import (
+    ExpertRun,
+    calibrated,
+    new_run,
+    restore,
+    save_state,
+    save_weights,
+    update,
+)
 from lipdub.training.expert_scores import ExpertScores, score
 from lipdub.training.loader import Pairs, Sample, Taking, batches_of
 from lipdub.training.losses import SYNC_WIDTH
+
+CALIBRATION = 512
+"""Samples by which batch norms are set before weights are written. With 480 the figures in `calibrated` came
+out as with the training's own batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +93,9 @@ def train_expert(files: Files, options: ExpertOptions, progress: Progress = sile
     recipe = {**options.recipe(), "clips": _fingerprint(clips)}
     _begin(run, recipe, files, options.fresh)
     _train(run, recipe, clips, files, options, progress)
-    run.network.eval()
-    scores = score(run.network, held_out, options.gap, _told(progress)) if held_out else None
+    scores = None
+    if held_out:
+        scores = score(load_sync_expert(files.output).to(run.device), held_out, options.gap, _told(progress))
     if scores:
         _add_line(files.log, {"step": run.step, "held_out": scores.as_json()})
     return ExpertResult(files.output, run.step, len(clips), len(held_out), scores)
@@ -92,7 +109,7 @@ def _train(
     options: ExpertOptions,
     progress: Progress,
 ) -> None:
-    batches = _batches(clips, options, run)
+    batches = _batches(clips, options, run.device, run.step)
     begun, terms = time.monotonic(), []
     while run.step < options.steps:
         terms.append(update(run, next(batches), options.choice))
@@ -103,16 +120,22 @@ def _train(
             _add_line(files.log, {"step": run.step, **means, "seconds_per_step": seconds})
             begun, terms = time.monotonic(), []
         if run.step % options.save_every == 0 or run.step == options.steps:
-            save_weights(run, recipe, files.output)
+            save_weights(_calibrated(clips, options, run), run, recipe, files.output)
             save_state(run, recipe, files.state)
 
 
-def _batches(clips: Clips, options: ExpertOptions, run: ExpertRun) -> Iterator[Sample]:
-    """Batches from the run's step on."""
+def _calibrated(clips: Clips, options: ExpertOptions, run: ExpertRun) -> SyncExpert:
+    """See `calibrated`; the first samples of the training serve for it, every time the same."""
+    count = -(-CALIBRATION // options.batch_size)
+    return calibrated(run, islice(_batches(clips, replace(options, workers=0), run.device, 0), count))
+
+
+def _batches(clips: Clips, options: ExpertOptions, device: torch.device, step: int) -> Iterator[Sample]:
+    """Batches from a step on."""
     taking = Taking(SYNC_WIDTH, options.seed, options.balance, SMALL_SET if options.augment else NONE)
     pairs = Pairs(clips, taking, options.others, options.gap)
-    pin = run.device.type == "cuda"
-    return batches_of(pairs, options.batch_size, step=run.step, workers=options.workers, pin=pin)
+    pin = device.type == "cuda"
+    return batches_of(pairs, options.batch_size, step=step, workers=options.workers, pin=pin)
 
 
 def _begin(run: ExpertRun, recipe: Mapping[str, Any], files: Files, fresh: bool) -> None:

@@ -12,9 +12,10 @@ RESUMABLE = ("steps", "workers", "device", "save_every", "log_every", "fresh")
 """What may differ when a training goes on: none of them changes what is learnt in a step."""
 PRECISIONS = ("auto", "fp32", "bf16")
 """fp16 would need its gradients scaled, and wherever it is fast, bf16 is too."""
+WIDEST = 64
 WHOLE = {
     "steps": (1, math.inf), "batch_size": (2, math.inf), "others": (1, 64), "gap": (1, 250),
-    "width": (1, 64), "workers": (0, 64), "seed": (0, 2**63 - 1), "save_every": (1, math.inf),
+    "workers": (0, 64), "seed": (0, 2**63 - 1), "save_every": (1, math.inf),
     "log_every": (1, math.inf),
 }  # fmt: skip
 EXPERT_TEXTS = {
@@ -23,6 +24,7 @@ EXPERT_TEXTS = {
     "others": "Sounds of other moments of its clip that each sequence is told from.",
     "gap": "Frames, at least, by which these are earlier or later.",
     "width": "Channels of the first layers: 32 as published; work grows with its square.",
+    "init_from": "Weights to begin with, such as the published lipsync_expert.pth.",
     "lr": "Learning rate.",
     "decay": "Weight decay.",
     "choice": "Weight of comparing the sounds of a clip with each other; 0 is Wav2Lip's loss alone.",
@@ -48,7 +50,9 @@ class ExpertOptions:
         others: sounds of other windows of its clip that each sequence is told from.
         gap: frames, at least, by which these begin earlier or later. Wav2Lip's are any other window, of which
             some differ by a frame, which nobody hears.
-        width: channels of the first layers; 32 as published. Work grows with its square.
+        width: channels of the first layers; None is that of `init_from`, or else 32 as published. Work grows
+            with its square.
+        init_from: path of weights to begin with, such as the published `lipsync_expert.pth`.
         lr: learning rate of AdamW.
         decay: weight decay of AdamW.
         choice: weight of the loss term that compares a sequence's sounds with each other; 0 leaves Wav2Lip's
@@ -71,7 +75,8 @@ class ExpertOptions:
     batch_size: int = 64
     others: int = 4
     gap: int = 5
-    width: int = 32
+    width: int | None = None
+    init_from: str | None = None
     lr: float = 1e-4
     decay: float = 0.01
     choice: float = 1.0
@@ -86,7 +91,8 @@ class ExpertOptions:
     fresh: bool = False
 
     def __post_init__(self) -> None:
-        for name, (low, high) in WHOLE.items():
+        widths = {"width": (1, WIDEST)} if self.width is not None else {}
+        for name, (low, high) in {**WHOLE, **widths}.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 most = "" if math.isinf(high) else f" to {high}"
