@@ -78,6 +78,7 @@ def test_killed_and_resumed_gives_the_same_weights(files: Files, monkeypatch: py
         with pytest.raises(Killed):
             train_expert(files, SMALL)
     assert load_file(files.state)["optimiser/0/step"] == 4
+    files.log.write_text(f'{files.log.read_text()}{{"step": 5, "lo')
     result = train_expert(files, replace(SMALL, workers=1))
     assert result.step == 6
     expected, found = load_file(whole.output), load_file(files.output)
@@ -149,8 +150,9 @@ def test_seeds_and_options_make_other_weights(files: Files):
     assert not torch.equal(*weights)
 
 
-def test_it_learns_what_a_mouth_sounds_like(tmp_path: Path):
+def test_it_learns_what_a_mouth_sounds_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Drawn faces whose mouth opens with a hum: on clips it has not seen, clearly above chance."""
+    monkeypatch.setattr(expert, "CALIBRATION", 120)
     train = write_shards(tmp_path / "train", clips=24, shards=2, speakers=3, frames=60)
     held_out = write_shards(tmp_path / "held", clips=6, shards=1, speakers=3, frames=60, first=100)
     files = Files((train,), (held_out,), tmp_path / "expert.safetensors")
@@ -159,7 +161,7 @@ def test_it_learns_what_a_mouth_sounds_like(tmp_path: Path):
     )
     result = train_expert(files, options)
     assert result.scores is not None
-    assert result.scores.better.low > 0.6
+    assert result.scores.better.low > 0.55
     assert result.scores.better.clips == result.held_out == 6
     assert rows(files)[-1]["held_out"]["better"]["value"] == result.scores.better.value
     assert "better" in result.sentence()
