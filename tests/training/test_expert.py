@@ -31,7 +31,7 @@ from tests.support.shards import clip_files, write_shards, write_tar
 
 SMALL = ExpertOptions(
     steps=6, batch_size=4, others=2, width=2, lr=1e-2, workers=0, device="cpu", precision="fp32",
-    save_every=2, log_every=2, augment=True,
+    save_every=2, log_every=2, augment=True, choice=1.0,
 )  # fmt: skip
 
 
