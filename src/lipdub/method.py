@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from lipdub.choices import EVALUATION, options_from, with_choices
+from lipdub.choices import EVALUATION, options_from, with_choices, with_options
 from lipdub.console import Json, reporting, tell
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.texts import PREPARE_TEXTS, prepare_options
+from lipdub.training.expert_options import EXPERT_TEXTS, ExpertOptions, Files
 
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"
+STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
 STOPPED = "stopped; run the same command again to go on where it was."
 
 
@@ -40,6 +42,34 @@ def prepare(
         with terminal_progress() as progress:
             result = preparing.prepare(videos, output, options, hands, progress)
         tell(result.as_json(), result.sentence, (), as_json)
+
+
+@commands.command("train-expert", rich_help_panel=PANEL)
+@with_options(ExpertOptions, EXPERT_TEXTS)
+def train_expert(
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="SHARDS", help="Folders that lipdub prepare has filled.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The weights to make (.safetensors).")],
+    held_out: Annotated[
+        list[Path] | None, typer.Option(help="A folder of clips to measure with; may be given again.")
+    ] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Train the expert that tells how well lips fit a sound; run it again, and it goes on.
+
+    Beside the weights lie EXPERT.state.safetensors, to go on from, and EXPERT.jsonl, the log.
+    """
+    with reporting(as_json, STOPPED_TRAINING):
+        options = ExpertOptions(**choices)
+        files = Files(tuple(shards), tuple(held_out or ()), output)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import expert
+
+        with terminal_progress() as progress:
+            result = expert.train_expert(files, options, progress)
+        tell(result.as_json(), result.sentence(), (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)
