@@ -14,11 +14,8 @@ from lipdub.errors import OptionError, TrainingError
 from lipdub.models.discriminator import SequencePatchGan
 from lipdub.training.losses import estimate
 from lipdub.training.objective import (
-    IMAGE_TERMS,
-    PRESETS,
     WEIGHTINGS,
     Judges,
-    Weights,
     by_gate,
     by_signal,
     check_finite,
@@ -27,6 +24,7 @@ from lipdub.training.objective import (
     total,
     weighted_mean,
 )
+from lipdub.training.terms import IMAGE_TERMS, PRESETS, Weights
 from tests.support.weights import small_network
 
 TERMS = tuple(asdict(Weights()))
