@@ -1,0 +1,1 @@
+"""Shards of clips: what `lipdub prepare` writes and training reads. Never imports torch."""

@@ -1,0 +1,191 @@
+"""From shards to batches of tensors, by worker processes; begins at any step without reading those before."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lipdub.dataset.augmenting import heard, show
+from lipdub.dataset.clips import RATE, Clip, Clips
+from lipdub.dataset.sampling import NONE, WINDOW, Augmentation, Look, look, order, other_windows, pick
+from lipdub.speech.reader import MelReader
+
+Sample = dict[str, Tensor]
+AHEAD = 4
+"""Batches each worker has ready: enough for a step that takes longer, now and then, than others."""
+KEPT_ORDERS = 2
+"""Epochs whose order is remembered: a batch may lie in two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How samples are taken from clips; with the clips, it says what every sample is.
+
+    Attributes:
+        size: side of pictures, in pixels.
+        seed: of orders, windows, references and changes.
+        balance: see `sampling.order`.
+        augmentation: how far samples are changed.
+    """
+
+    size: int = 128
+    seed: int = 0
+    balance: float = 1.0
+    augmentation: Augmentation = NONE
+
+
+class Samples(Dataset[Sample]):
+    """Samples by their number in an endless stream: epoch = number // n, index = number % n of n clips."""
+
+    def __init__(self, clips: Clips, taking: Taking) -> None:
+        self.clips = clips
+        self.taking = taking
+        self._orders: dict[int, NDArray[np.int64]] = {}
+
+    def __getitem__(self, number: int) -> Sample:
+        epoch, index = divmod(number, len(self.clips))
+        clip = int(self.order(epoch)[index])
+        seen = look(self.taking.augmentation, self.taking.seed, epoch, index)
+        return {"clip": torch.tensor(clip), **self.taken(self.clips[clip], seen, epoch, index)}
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The clips of an epoch, see `sampling.order`."""
+        if epoch not in self._orders:
+            if len(self._orders) == KEPT_ORDERS:
+                self._orders.pop(min(self._orders))
+            self._orders[epoch] = order(self.clips.speakers, self.taking.seed, epoch, self.taking.balance)
+        return self._orders[epoch]
+
+    def taken(self, clip: Clip, seen: Look, epoch: int, index: int) -> Sample:
+        """One sample of a clip."""
+        raise NotImplementedError
+
+
+class Scenes(Samples):
+    """What Diff2Lip learns from.
+
+    Each sample is a dictionary of
+
+    - `frames` [5, 3, size, size], five frames that follow each other, RGB, −1 to 1,
+    - `reference` [3, size, size], another frame of the clip, at least a second away where it can be,
+    - `mels` [5, 80, 16], the mel window of each frame, as the network hears it,
+    - `mel` [1, 80, 16], the sound of the five, beginning with the first, as the expert hears it,
+    - `clip`, its number.
+    """
+
+    def taken(self, clip: Clip, seen: Look, epoch: int, index: int) -> Sample:
+        """See the class."""
+        picked = pick(clip.frames, self.taking.seed, epoch, index)
+        window = range(picked.first, picked.first + WINDOW)
+        shown = [self._shown(clip, frame, seen) for frame in (*window, picked.reference)]
+        sound = MelReader(heard(clip.sound(), seen))
+        return {
+            "frames": as_images(shown[:WINDOW]),
+            "reference": as_images(shown[WINDOW:])[0],
+            "mels": torch.from_numpy(sound.windows([Fraction(frame, RATE) for frame in window])),
+            "mel": torch.from_numpy(expert_mels(sound, [picked.first])[0]),
+        }
+
+    def _shown(self, clip: Clip, frame: int, seen: Look) -> NDArray[np.uint8]:
+        return show(clip.picture(frame), clip.margin, self.taking.size, seen)
+
+
+class Pairs(Scenes):
+    """What the expert learns from: five frames, their sound, and sounds of other windows of the same clip.
+
+    Each sample is a dictionary of
+
+    - `frames` [5, 3, size, size], RGB, −1 to 1,
+    - `mels` [1 + others, 1, 80, 16]: the first belongs to the frames,
+    - `clip`, its number.
+
+    Args:
+        clips, taking: see `Samples`.
+        others: how many sounds that do not belong.
+        gap: frames, at least, by which they begin earlier or later.
+    """
+
+    def __init__(self, clips: Clips, taking: Taking, others: int, gap: int) -> None:
+        super().__init__(clips, taking)
+        self.others, self.gap = others, gap
+
+    def taken(self, clip: Clip, seen: Look, epoch: int, index: int) -> Sample:
+        """See the class."""
+        seed = self.taking.seed
+        first = pick(clip.frames, seed, epoch, index).first
+        others = other_windows(clip.frames, first, self.others, self.gap, seed, epoch, index)
+        sound = MelReader(heard(clip.sound(), seen))
+        return {
+            "frames": as_images([self._shown(clip, first + k, seen) for k in range(WINDOW)]),
+            "mels": torch.from_numpy(expert_mels(sound, [first, *others])),
+        }
+
+
+def as_images(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """n pictures [H, W, 3] of one size, 0 to 255, as [n, 3, H, W] float32 from −1 to 1."""
+    stacked = torch.from_numpy(np.stack(pictures))
+    return stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 127.5 - 1
+
+
+def expert_mels(sound: MelReader, firsts: Sequence[int]) -> NDArray[np.float32]:
+    """The sound of windows of five frames, [n, 1, 80, 16], each beginning with its first frame.
+
+    The network's own window of a frame begins one frame earlier, hence the frame after.
+    """
+    return sound.windows([Fraction(first + 1, RATE) for first in firsts])[:, None]
+
+
+class Batches:
+    """The numbers of the samples of every step from `step` on, for one of `ranks` processes.
+
+    Step s of all processes together takes samples s·B·ranks … (s + 1)·B·ranks − 1 of the stream; each takes
+    its B of them.
+    """
+
+    def __init__(self, batch: int, step: int = 0, rank: int = 0, ranks: int = 1) -> None:
+        self.batch, self.step, self.rank, self.ranks = batch, step, rank, ranks
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.step
+        while True:
+            first = (step * self.ranks + self.rank) * self.batch
+            yield list(range(first, first + self.batch))
+            step += 1
+
+
+def batches_of(
+    samples: Samples, batch: int, *, step: int = 0, rank: int = 0, ranks: int = 1, workers: int = 0, pin: bool
+) -> Iterator[Sample]:
+    """Batches without end, each a dictionary of the samples' tensors with one dimension more in front.
+
+    Args:
+        samples: what to take.
+        batch: samples a step and process.
+        step: which step the first is.
+        rank, ranks: this process, and how many there are.
+        workers: processes that read; 0 reads in this one.
+        pin: in pinned memory, from which a GPU fetches while it computes.
+    """
+    loader: DataLoader[Sample] = DataLoader(
+        samples,
+        batch_sampler=Batches(batch, step, rank, ranks),
+        num_workers=workers,
+        pin_memory=pin,
+        prefetch_factor=AHEAD if workers else None,
+        worker_init_fn=_begin_worker,
+    )
+    yield from loader
+
+
+def _begin_worker(_number: int) -> None:
+    """One thread a worker; and Ctrl-C is the main process's to answer, which ends its workers."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
