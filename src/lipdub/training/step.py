@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -59,7 +58,7 @@ class Method:
 
     weights: Weights
     judges: Judges = field(default_factory=Judges)
-    weightings: Mapping[str, Weighting | None] = MappingProxyType({})
+    weightings: Mapping[str, Weighting | None] = field(default_factory=dict)
     half: torch.dtype | None = None
     clip: float = 0.0
     seed: int = 7
