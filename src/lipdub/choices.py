@@ -1,7 +1,7 @@
 """The options of the command line that are fields of `SyncOptions`, written once for all commands."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, TypeVar
 
@@ -93,11 +93,17 @@ FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
 
 def with_choices(*names: str) -> Callable[[Command], Command]:
     """Give a command, which takes them as ``**choices``, the options of these names."""
+    defaults = {f.name: f.default for f in fields(SyncOptions)} | {"audio_offset": "0"}
+    return with_parameters({name: (*TEXTS[name], defaults[name]) for name in names})
+
+
+def with_parameters(texts: Mapping[str, tuple[Any, str, Any]]) -> Callable[[Command], Command]:
+    """Give a command, which takes them as ``**choices``, options: by name, their type, help and default."""
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [_parameter(name) for name in names]
+        added = [_parameter(name, *text) for name, text in texts.items()]
         # The command's own options come first, as they do in its signature.
         vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
         command.__annotations__.pop("choices")
@@ -117,13 +123,11 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
-def _parameter(name: str) -> inspect.Parameter:
-    kind, text = TEXTS[name]
-    defaults = {f.name: f.default for f in fields(SyncOptions)} | {"audio_offset": "0"}
+def _parameter(name: str, kind: Any, text: str, default: Any) -> inspect.Parameter:
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=defaults[name],
+        default=default,
         annotation=Annotated[kind, typer.Option(*flag, help=text)],
     )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
+from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices, with_parameters
 from lipdub.errors import CueError, LipdubError, ManifestError
 from lipdub.options import parse_time
+from lipdub.training.texts import TRAINING
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -157,6 +158,32 @@ def batch(
         _tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
         if result.failed:
             raise typer.Exit(1)
+
+
+@app.command()
+@with_parameters(TRAINING)
+def train(
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARDS…", help="Folders made by lipdub prepare.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")],
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Train Diff2Lip from nothing or from weights; run it again, and it goes on from its last checkpoint.
+
+    RUN/weights.safetensors is ready for sync --weights. Several GPUs: torchrun --nproc-per-node 8 --no-python
+    lipdub train … Beside it: log.jsonl, curves.png, pictures of samples, the last checkpoints.
+    """
+    with _reporting(as_json, "stopped; a checkpoint is written: run the same command again to go on."):
+        from lipdub.training.config import choose
+
+        options = choose(choices)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import loop
+
+        with terminal_progress() as progress:
+            result = loop.train(shards, output, options, progress)
+        if result is not None:
+            _tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
 
 
 @app.command("fetch-weights")

@@ -50,7 +50,7 @@ def write(folder: Path, run: Run, options: TrainOptions) -> Path:
     """A checkpoint of the run, and its weights for use; older checkpoints than the last few go.
 
     Raises:
-        OutputError: the disk is full, or does not let itself be written; the checkpoints before are as they were.
+        OutputError: the disk is full or cannot be written; the checkpoints before are as they were.
     """
     path = folder / f"step-{run.step:08d}.safetensors"
     part = folder / f".{path.name}.{secrets.token_hex(4)}.part"
@@ -104,7 +104,7 @@ def _look_at(path: Path) -> Saved:
 def _unusable(path: Path, exc: Exception) -> WeightsFormatError:
     why = str(exc).partition("\n")[0].rstrip(".")
     return WeightsFormatError(
-        f"The checkpoint {path} cannot be used ({why}); delete it, and the training goes on from the one before."
+        f"The checkpoint {path} cannot be used ({why}); delete it to go on from the one before."
     )
 
 
@@ -115,4 +115,7 @@ def _not_written(path: Path, exc: Exception) -> str:
     full = is_full(exc) or "No space left" in text or "os error 28" in text
     why = "the disk is full" if full else text
     goes_on = f"from {before[-1].stem}" if before else "from the beginning"
-    return f"The checkpoint {path} cannot be written: {why}; make space and run the same command to go on {goes_on}."
+    return (
+        f"The checkpoint {path} cannot be written: {why}; make space and run the same command again to go on "
+        f"{goes_on}."
+    )

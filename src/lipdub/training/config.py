@@ -10,6 +10,7 @@ from lipdub.options import PRECISIONS
 from lipdub.training.terms import PRESETS, Weights
 
 WEIGHTINGS = ("none", "signal", "gate")
+TRUNKS = ("vgg", "alex")
 NETWORKS = ("paper128", "small128", "tiny64")
 PAPER_STEPS = 260_000
 MOST_WORKERS = 64
@@ -28,7 +29,7 @@ class TrainOptions:
             fields of `Diff2LipConfig`; None is that of `init_from`, or else ``paper128``.
         init_from: path of weights to begin with, such as the published checkpoint.
         expert: path of the expert's weights, for L_sync.
-        lpips: network of LPIPS, ``alex`` or ``vgg``: the catalogue's, or the path of its weights.
+        lpips: network of LPIPS, ``vgg`` (its authors' advice for training) or ``alex``, a third of the cost.
         steps: updates in all; 260,000 as published.
         batch_size: sequences of five frames in an update, over all processes.
         accumulate: parts in which each process takes its share of a batch, one after the other.
@@ -57,7 +58,7 @@ class TrainOptions:
     network: str | None = None
     init_from: str | None = None
     expert: str | None = None
-    lpips: str | None = None
+    lpips: str = "vgg"
     steps: int = PAPER_STEPS
     batch_size: int = 16
     accumulate: int = 1
@@ -80,6 +81,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         _one_of("preset", self.preset, tuple(PRESETS))
         _one_of("weighting", self.weighting, WEIGHTINGS)
+        _one_of("lpips", self.lpips, TRUNKS)
         _one_of("precision", self.precision, PRECISIONS)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise OptionError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {self.device!r}.")
@@ -113,7 +115,8 @@ def choose(choices: dict[str, Any]) -> TrainOptions:
     for name in choices:
         if name not in known:
             raise OptionError(f"There is no option {name!r} of a training.")
-    return TrainOptions(**{name: value for name, value in choices.items() if value is not None})
+    given = {name: value for name, value in choices.items() if value is not None}
+    return TrainOptions(**given | {"without": tuple(given.get("without", ()))})
 
 
 def _flag(name: str) -> str:

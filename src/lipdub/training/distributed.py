@@ -33,6 +33,14 @@ class World:
             joined /= self.size
         return dict(zip(values, joined.unbind(), strict=True))
 
+    def any(self, here: bool, device: torch.device) -> bool:
+        """Whether it is so in any of the processes."""
+        if self.size == 1:
+            return here
+        flag = torch.tensor(int(here), device=device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag.item())
+
     def join(self, module: nn.Module) -> nn.Module:
         """A module whose gradients are averaged over all processes; alone, the module itself."""
         if self.size == 1:

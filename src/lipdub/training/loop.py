@@ -1,11 +1,11 @@
 """A training from its first step, or its last checkpoint, to its end."""
 
 import signal
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,11 +22,11 @@ from lipdub.progress import Progress, Step, silent
 from lipdub.training import checkpoints
 from lipdub.training.config import TrainOptions, choose
 from lipdub.training.distributed import World, together
-from lipdub.training.drawing import curves, sheet, write_png
+from lipdub.training.drawing import Picture, curves, sheet, write_png
 from lipdub.training.loader import Scenes, Taking, batches_of
 from lipdub.training.logs import Log
-from lipdub.training.networks import first_network, judges_of
-from lipdub.training.objective import WEIGHTINGS, Judges
+from lipdub.training.networks import first_network, judges_of, sizes_named
+from lipdub.training.objective import WEIGHTINGS
 from lipdub.training.state import Run, checkpoint_activations, new_run
 from lipdub.training.step import Batch, Method, update
 from lipdub.training.terms import IMAGE_TERMS
@@ -45,7 +45,6 @@ class Trained:
     weights: Path
     step: int
     went_on_from: int
-    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For the command line."""
@@ -54,7 +53,6 @@ class Trained:
             "weights": str(self.weights),
             "step": self.step,
             "went_on_from": self.went_on_from,
-            "notes": list(self.notes),
         }
 
 
@@ -64,7 +62,7 @@ def train(
     options: TrainOptions | None = None,
     progress: Progress = silent,
     **choices: Any,
-) -> Trained:
+) -> Trained | None:
     """Train Diff2Lip; where the folder has checkpoints, go on from the last one.
 
     Stopped by Ctrl-C (SIGINT, SIGTERM), it ends the step, writes a checkpoint, and raises
@@ -77,13 +75,16 @@ def train(
         progress: is told of steps.
         **choices: fields of `TrainOptions`, where no options are given.
 
+    Returns:
+        What it gave; None in all but the first of several processes.
+
     Raises:
         LipdubError: see the errors of `Clips`, `first_network`, `judges_of`, `checkpoints.write`, `update`.
     """
     options = options if options is not None else choose(choices)
     with together(options.device) as (world, device):
-        work = _prepare(shards, Path(folder), options, world, device)
-        return _run(work, progress)
+        result = _run(_prepare(shards, Path(folder), options, world, device), progress)
+        return result if world.first else None
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class _Work:
         )  # fmt: skip
         for sample in found:
             names = ("frames", "reference", "mels", "mel")
-            pieces = zip(*(sample[name].split(size) for name in names), strict=True)
+            pieces = zip(*(torch.split(sample[name], size) for name in names), strict=True)
             yield [Batch(f.flatten(0, 1), r, m.flatten(0, 1), h) for f, r, m, h in pieces]
 
 
@@ -126,16 +127,14 @@ def _prepare(
             f"{options.accumulate} parts each; choose another --batch-size or --accumulate."
         )
     place, kind = select_device(device, options.precision)
-    judges = judges_of(options)
+    judges = judges_of(options, place)
     clips = Clips(shards)
     run = _begun(folder, options, place, kind)
     run.join(world)
-    moved = [j.to(place) if isinstance(j, torch.nn.Module) else j for j in (judges.expert, judges.lpips)]
-    weighting = WEIGHTINGS[options.weighting]
     method = Method(
         options.weights,
-        Judges(moved[0], moved[1], run.judge),
-        dict.fromkeys(IMAGE_TERMS, weighting),
+        replace(judges, discriminator=run.judge),
+        dict.fromkeys(IMAGE_TERMS, WEIGHTINGS[options.weighting]),
         None if kind is torch.float32 else kind,
         options.clip,
         options.seed,
@@ -151,8 +150,8 @@ def _begun(folder: Path, options: TrainOptions, device: torch.device, half: torc
     except OSError as exc:
         raise OutputError(f"The folder {folder} cannot be made ({exc.strerror}).") from exc
     saved = checkpoints.latest(folder)
-    network = first_network(options) if saved is None or options.network else saved.config
-    if saved is not None and network != saved.config:
+    network = first_network(options) if saved is None else saved.config
+    if saved is not None and options.network and sizes_named(options.network) != saved.config:
         raise OptionError(
             f"{saved.path} is of a network with other sizes than {options.network}; go on without --network, "
             "or train into another folder."
@@ -172,23 +171,102 @@ def _begun(folder: Path, options: TrainOptions, device: torch.device, half: torc
 
 def _run(work: _Work, progress: Progress) -> Trained:
     run, options, world = work.run, work.options, work.world
-    began = run.step
-    result = Trained(work.folder, work.folder / checkpoints.WEIGHTS, options.steps, began)
-    if began >= options.steps:
-        return result
-    with _until_stopped() as stopped, Log(work.folder, began) if world.first else nullcontext() as log:
-        note = _Noting(work, log)
-        batches = work.parts()
+    result = Trained(work.folder, work.folder / checkpoints.WEIGHTS, options.steps, run.step)
+    log = Log(work.folder, run.step) if world.first else None
+    with _until_stopped() as stopped, log or nullcontext():
+        keeping = _Keeping(work, log)
+        batches = work.parts() if run.step < options.steps else iter(())
         while run.step < options.steps:
-            waited = -time.perf_counter()
+            asked = time.perf_counter()
             parts = next(batches)
-            waited += time.perf_counter()
-            values = update(run, parts, work.method, world)
-            note(values, waited)
+            waited = time.perf_counter() - asked
+            keeping.note(update(run, parts, work.method, world), waited)
             progress(Step("train", run.step, options.steps, "steps"))
-            if world.any(stopped(), run.device):
-                _save(work)
+            stop = world.any(stopped(), run.device)
+            if options.sample_every and run.step % options.sample_every == 0:
+                keeping.draw()
+            if stop or run.step % options.save_every == 0 or run.step == options.steps:
+                keeping.save()
+            if stop and run.step < options.steps:
                 raise KeyboardInterrupt
-            if run.step % options.save_every == 0 or run.step == options.steps:
-                _save(work)
     return result
+
+
+@contextmanager
+def _until_stopped() -> Iterator[Callable[[], bool]]:
+    """Says whether SIGINT or SIGTERM came; the second one does what it always does."""
+    came: list[int] = []
+    kinds = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+
+    def stop(kind: int, _frame: FrameType | None) -> None:
+        came.append(kind)
+        signal.signal(kind, before[signal.Signals(kind)])
+
+    for kind in kinds:
+        signal.signal(kind, stop)
+    try:
+        yield lambda: bool(came)
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+class _Keeping:
+    """Writes a run down: its log, its checkpoints, its pictures; in the first process alone."""
+
+    def __init__(self, work: _Work, log: Log | None) -> None:
+        self._work, self._log = work, log
+        self._sums: dict[str, float] = {}
+        self._count, self._waited, self._since = 0, 0.0, time.perf_counter()
+
+    def note(self, values: Mapping[str, float], waited: float) -> None:
+        """One update; every `log_every` of them, a line with their means."""
+        self._sums = {name: self._sums.get(name, 0.0) + value for name, value in values.items()}
+        self._count, self._waited = self._count + 1, self._waited + waited
+        work, options = self._work, self._work.options
+        if self._log is not None and work.run.step % options.log_every == 0:
+            seconds = time.perf_counter() - self._since
+            means = {name: value / self._count for name, value in self._sums.items()}
+            pace = self._count * options.batch_size * FRAMES / seconds
+            self._log.add(
+                {"step": work.run.step, **means, "images_per_second": pace, "waited": self._waited / seconds}
+            )
+        if work.run.step % options.log_every == 0:
+            self._sums, self._count, self._waited, self._since = {}, 0, 0.0, time.perf_counter()
+
+    def save(self) -> None:
+        """A checkpoint, and the curves up to it."""
+        if self._log is None:
+            return
+        checkpoints.write(self._work.folder, self._work.run, self._work.options)
+        rows = self._log.rows
+        names = [name for name in (rows[-1] if rows else {}) if name != "step"]
+        write_png(self._work.folder / "curves.png", curves(rows, names))
+
+    def draw(self) -> None:
+        """The sheet of samples, with the average's weights, always of the same sequences."""
+        if self._log is None:
+            return
+        name = f"step-{self._work.run.step:08d}.png"
+        write_png(self._work.folder / "samples" / name, samples(self._work.run, self._work.samples))
+
+
+def samples(run: Run, scenes: Scenes) -> Picture:
+    """What the network makes of the middle frames of the stream's first sequences, beside the truth.
+
+    Args:
+        run: of which the average's weights are used.
+        scenes: what is trained on, so that this shows what is learnt, and not what is known of others.
+    """
+    found = [scenes[number] for number in range(SHOWN)]
+    middle = FRAMES // 2
+    frames, mels = (
+        torch.stack([one[name][middle] for one in found]).to(run.device) for name in ("frames", "mels")
+    )
+    reference = torch.stack([one["reference"] for one in found]).to(run.device)
+    with torch.inference_mode():
+        noise = make_noise(run.size).to(run.device)
+        made = inpaint(run.averaged(), frames, reference, mels, noise, steps=SAMPLING_STEPS)
+    rows = [images.permute(0, 2, 3, 1).cpu().numpy() for images in (reference, frames, made)]
+    return sheet(rows, ["reference", "truth", f"step {run.step}"])
