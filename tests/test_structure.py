@@ -15,7 +15,7 @@ SOURCE = Path(errors.__file__).parent
 # Each row may import from itself, from rows below it, and from `errors`.
 LAYERS = [
     {"cli"},
-    {"batch", "doctor", "compare", "choices", "training"},
+    {"batch", "doctor", "compare", "choices", "prepare_choices", "training"},
     {"pipeline"},
     {"dataset"},
     {"picture"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"deciding"},
     {"debugvideo", "looking"},
     {"identity"},
-    {"checks", "engine", "listening", "speaker"},
+    {"checks", "engine", "listening", "speaker", "synccheck"},
     {"contactsheet"},
     {"render", "segments", "overlay", "stems"},
     {"planning", "planfile"},
@@ -55,6 +55,7 @@ FORBIDDEN = {
     "diffusion": {"cv2", "mediapipe", "av"},
     "cli": {"torch", "click"},
     "choices": {"torch", "click"},
+    "prepare_choices": {"torch", "click"},
 }
 
 

@@ -1,8 +1,9 @@
 """The options of the command line that are fields of `SyncOptions`, written once for all commands."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
+from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -91,19 +92,21 @@ OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "
 FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
 
 
-def with_choices(*names: str) -> Callable[[Command], Command]:
-    """Give a command, which takes them as ``**choices``, the options of these names."""
-    defaults = {f.name: f.default for f in fields(SyncOptions)} | {"audio_offset": "0"}
-    return with_parameters({name: (*TEXTS[name], defaults[name]) for name in names})
+def with_choices(
+    *names: str, texts: dict[str, tuple[Any, str]] = TEXTS, options: type[Any] = SyncOptions
+) -> Callable[[Command], Command]:
+    """Give a command, which takes them as ``**choices``, the options of these names.
 
-
-def with_parameters(texts: Mapping[str, tuple[Any, str, Any]]) -> Callable[[Command], Command]:
-    """Give a command, which takes them as ``**choices``, options: by name, their type, help and default."""
+    Args:
+        names: of fields.
+        texts: what the command line takes for each, and the help.
+        options: the dataclass whose fields they are.
+    """
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [_parameter(name, *text) for name, text in texts.items()]
+        added = [_parameter(name, texts, options) for name in names]
         # The command's own options come first, as they do in its signature.
         vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
         command.__annotations__.pop("choices")
@@ -123,11 +126,13 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
-def _parameter(name: str, kind: Any, text: str, default: Any) -> inspect.Parameter:
+def _parameter(name: str, texts: dict[str, tuple[Any, str]], options: type[Any]) -> inspect.Parameter:
+    kind, text = texts[name]
+    default = next(field.default for field in fields(options) if field.name == name)
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=default,
+        default=str(default) if isinstance(default, Fraction) else default,
         annotation=Annotated[kind, typer.Option(*flag, help=text)],
     )

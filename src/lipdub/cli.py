@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices, with_parameters
-from lipdub.errors import CueError, LipdubError, ManifestError
+from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
+from lipdub.dataset.options import PrepareOptions
+from lipdub.errors import CueError, DatasetError, LipdubError, ManifestError
 from lipdub.options import parse_time
-from lipdub.training.texts import TRAINING
+from lipdub.prepare_choices import PREPARE_TEXTS, prepare_options
+from lipdub.training.config import TrainOptions
+from lipdub.training.texts import TRAIN_TEXTS
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -161,7 +164,7 @@ def batch(
 
 
 @app.command()
-@with_parameters(TRAINING)
+@with_choices(*TRAIN_TEXTS, texts=TRAIN_TEXTS, options=TrainOptions)
 def train(
     shards: Annotated[list[Path], typer.Argument(metavar="SHARDS…", help="Folders made by lipdub prepare.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")],
@@ -184,6 +187,33 @@ def train(
             result = loop.train(shards, output, options, progress)
         if result is not None:
             _tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+
+
+@app.command()
+@with_choices(*PREPARE_TEXTS, texts=PREPARE_TEXTS, options=PrepareOptions)
+def prepare(
+    videos: Annotated[
+        list[Path],
+        typer.Argument(metavar="VIDEOS...", help="Movies, folders of them, or lists (.txt) of audio video."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the shards.")],
+    jobs: Annotated[int | None, typer.Option(help="Processes of this machine; one a core.")] = None,
+    ray: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use the machines of a Ray cluster (or: auto).")
+    ] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Make training data: clips of faces with their sound, in sync, in WebDataset shards, and a report."""
+    with _reporting(as_json):
+        options = prepare_options(choices)
+        from lipdub.dataset import preparing, workers
+        from lipdub.progress import terminal_progress
+
+        hands = workers.chosen(jobs, ray)
+        with terminal_progress() as progress:
+            result = preparing.prepare(videos, output, options, hands, progress)
+        _tell(result.as_json(), result.sentence, (), as_json)
 
 
 @app.command("fetch-weights")
@@ -265,7 +295,7 @@ def _reporting(
     except LipdubError as exc:
         if as_json:
             typer.echo(json.dumps({"error": str(exc), "exit_code": exc.exit_code}, ensure_ascii=False))
-        sentence = str(exc) if isinstance(exc, CueError | ManifestError) else _shown(str(exc))
+        sentence = str(exc) if isinstance(exc, CueError | DatasetError | ManifestError) else _shown(str(exc))
         typer.echo(f"lipdub: {sentence}", err=True)
         raise typer.Exit(exc.exit_code) from exc
     except KeyboardInterrupt as exc:

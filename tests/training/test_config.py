@@ -14,7 +14,7 @@ from lipdub.errors import OptionError
 from lipdub.models import Diff2LipConfig
 from lipdub.training.config import NETWORKS, TrainOptions, choose
 from lipdub.training.networks import sizes_named
-from lipdub.training.texts import TEXTS
+from lipdub.training.texts import TRAIN_TEXTS
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_presets_and_switches_make_the_weights() -> None:
 
 
 def test_every_option_has_its_text_on_the_command_line() -> None:
-    assert set(TEXTS) == {field.name for field in fields(TrainOptions)}
+    assert set(TRAIN_TEXTS) == {field.name for field in fields(TrainOptions)}
 
 
 def test_the_command_says_bad_input_in_one_sentence(tmp_path: Path) -> None:

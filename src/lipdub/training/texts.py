@@ -1,15 +1,14 @@
 """The options of `lipdub train`: what the command line takes for each, and its help; loads no torch."""
 
-from dataclasses import fields
 from typing import Any
 
-from lipdub.training.config import NETWORKS, TRUNKS, WEIGHTINGS, TrainOptions
+from lipdub.training.config import NETWORKS, TRUNKS, WEIGHTINGS
 from lipdub.training.terms import PRESETS
 
 _ROWS = "; ".join(f"{name}: {', '.join(row.weights.on)}" for name, row in PRESETS.items())
 
 # Field of `TrainOptions`: what the command line takes, and the help.
-TEXTS: dict[str, tuple[Any, str]] = {
+TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "preset": (str, f"Terms of the loss, a row of the paper's ablation. {_ROWS}."),
     "without": (list[str], "Switch a term of the loss off; may be given again."),
     "weighting": (
@@ -40,7 +39,3 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "sample_every": (int, "Steps between two pictures of samples; 0 draws none."),
     "log_every": (int, "Steps between two lines of the log."),
 }
-
-_DEFAULTS = {field.name: field.default for field in fields(TrainOptions)} | {"without": []}
-TRAINING: dict[str, tuple[Any, str, Any]] = {name: (*text, _DEFAULTS[name]) for name, text in TEXTS.items()}
-"""With the default."""
