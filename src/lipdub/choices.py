@@ -93,7 +93,10 @@ FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
 
 
 def with_choices(
-    *names: str, texts: dict[str, tuple[Any, str]] = TEXTS, options: type[Any] = SyncOptions
+    *names: str,
+    texts: dict[str, tuple[Any, str]] = TEXTS,
+    options: type[Any] = SyncOptions,
+    defaults: Any = None,
 ) -> Callable[[Command], Command]:
     """Give a command, which takes them as ``**choices``, the options of these names.
 
@@ -101,12 +104,15 @@ def with_choices(
         names: of fields.
         texts: what the command line takes for each, and the help.
         options: the dataclass whose fields they are.
+        defaults: one of them, whose values are the defaults instead of the class'.
     """
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [_parameter(name, texts, options) for name in names]
+        added = [
+            _parameter(name, texts[name], getattr(defaults, name, _default(options, name))) for name in names
+        ]
         # The command's own options come first, as they do in its signature.
         vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
         command.__annotations__.pop("choices")
@@ -126,13 +132,16 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
-def _parameter(name: str, texts: dict[str, tuple[Any, str]], options: type[Any]) -> inspect.Parameter:
-    kind, text = texts[name]
-    default = next(field.default for field in fields(options) if field.name == name)
+def _default(options: type[Any], name: str) -> Any:
+    return next(field.default for field in fields(options) if field.name == name)
+
+
+def _parameter(name: str, text: tuple[Any, str], default: Any) -> inspect.Parameter:
+    kind, words = text
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=str(default) if isinstance(default, Fraction) else default,
-        annotation=Annotated[kind, typer.Option(*flag, help=text)],
+        annotation=Annotated[kind, typer.Option(*flag, help=words)],
     )

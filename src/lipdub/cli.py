@@ -16,8 +16,9 @@ from lipdub.dataset.options import PrepareOptions
 from lipdub.errors import CueError, DatasetError, LipdubError, ManifestError
 from lipdub.options import parse_time
 from lipdub.prepare_choices import PREPARE_TEXTS, prepare_options
-from lipdub.training.config import TrainOptions
-from lipdub.training.texts import TRAIN_TEXTS
+from lipdub.training.config import FINETUNING, TrainOptions
+from lipdub.training.config import choose as training_options
+from lipdub.training.texts import FINETUNE_TEXTS, TRAIN_TEXTS
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -34,6 +35,7 @@ app = typer.Typer(
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The movie, or a picture of a face.")]
 Audio = Annotated[Path, typer.Option("--audio", "-a", help="The dub: a sound file, or a movie with sound.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+STOPPED_TRAINING = "stopped; a checkpoint is written: run the same command again to go on."
 
 
 @app.callback(invoke_without_command=True)
@@ -176,15 +178,37 @@ def train(
     RUN/weights.safetensors is ready for sync --weights. Several GPUs: torchrun --nproc-per-node 8 --no-python
     lipdub train … Beside it: log.jsonl, curves.png, pictures of samples, the last checkpoints.
     """
-    with _reporting(as_json, "stopped; a checkpoint is written: run the same command again to go on."):
-        from lipdub.training.config import choose
-
-        options = choose(choices)
+    with _reporting(as_json, STOPPED_TRAINING):
+        options = training_options(choices)
         from lipdub.progress import terminal_progress
         from lipdub.training import loop
 
         with terminal_progress() as progress:
             result = loop.train(shards, output, options, progress)
+        if result is not None:
+            _tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+
+
+@app.command()
+@with_choices(*FINETUNE_TEXTS, texts=FINETUNE_TEXTS, options=TrainOptions, defaults=FINETUNING)
+def finetune(
+    movie: Annotated[Path, typer.Argument(metavar="MOVIE", help="Where the person speaks, undubbed.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")],
+    face: Annotated[int | None, typer.Option(help="Whose, if there are several: see plan --sheet.")] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Teach the network one person: cut the clips out of a movie, and train on them; run again, it goes on.
+
+    OUTPUT/weights.safetensors is ready for sync --weights. With --expert, the lips are also judged by it.
+    """
+    with _reporting(as_json, STOPPED_TRAINING):
+        options = training_options(choices)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import finetuning
+
+        with terminal_progress() as progress:
+            result = finetuning.finetune(movie, output, options, face, progress)
         if result is not None:
             _tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
 

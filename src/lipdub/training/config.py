@@ -138,3 +138,18 @@ def _between(name: str, value: float, low: float, high: float) -> None:
     if not (isinstance(value, int | float) and low <= value <= high and math.isfinite(value)):
         most = "" if math.isinf(high) else f" to {high:g}"
         raise OptionError(f"{_flag(name)} takes a number from {low:g}{most}, not {value!r}.")
+
+
+FINETUNING = TrainOptions(
+    preset="lpips",
+    steps=2000,
+    batch_size=4,
+    lr=2e-5,
+    ema=0.999,
+    augment=True,
+    save_every=500,
+    sample_every=500,
+)
+"""For one speaker: few and small steps, lest what the network knows of other faces and sounds is lost, and
+no discriminator, which begins from nothing and has no time to learn. Chosen, not measured: that needs a GPU
+and the published weights."""

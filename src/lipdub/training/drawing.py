@@ -1,6 +1,7 @@
 """Pictures of a run: its curves, and samples. Arrays in, arrays out; writing is the last function."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -71,9 +72,9 @@ def write_png(path: Path, picture: Picture) -> None:
         part.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
         part.replace(path)
     except OSError as exc:
+        with suppress(OSError):
+            part.unlink()
         raise OutputError(f"The picture {path} cannot be written ({exc.strerror}).") from exc
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _panel(name: str, points: npt.NDArray[np.float64]) -> Picture:

@@ -82,8 +82,15 @@ def train(
         LipdubError: see the errors of `Clips`, `first_network`, `judges_of`, `checkpoints.write`, `update`.
     """
     options = options if options is not None else choose(choices)
+    return train_on(Clips(shards), Path(folder), options, progress)
+
+
+def train_on(
+    clips: Clips, folder: Path, options: TrainOptions, progress: Progress = silent
+) -> Trained | None:
+    """Likewise, from clips; see `train`."""
     with together(options.device) as (world, device):
-        result = _run(_prepare(shards, Path(folder), options, world, device), progress)
+        result = _run(_prepare(clips, folder, options, world, device), progress)
         return result if world.first else None
 
 
@@ -117,9 +124,7 @@ class _Work:
             yield [Batch(f.flatten(0, 1), r, m.flatten(0, 1), h) for f, r, m, h in pieces]
 
 
-def _prepare(
-    shards: Sequence[Path | str], folder: Path, options: TrainOptions, world: World, device: str
-) -> _Work:
+def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, device: str) -> _Work:
     """Everything is looked at before anything is computed."""
     if options.batch_size % (world.size * options.accumulate):
         raise OptionError(
@@ -128,7 +133,6 @@ def _prepare(
         )
     place, kind = select_device(device, options.precision)
     judges = judges_of(options, place)
-    clips = Clips(shards)
     run = _begun(folder, options, place, kind)
     run.join(world)
     method = Method(

@@ -39,3 +39,5 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "sample_every": (int, "Steps between two pictures of samples; 0 draws none."),
     "log_every": (int, "Steps between two lines of the log."),
 }
+FINETUNE_TEXTS = {name: text for name, text in TRAIN_TEXTS.items() if name not in {"network", "balance"}}
+"""Of `lipdub finetune`: the weights that it begins with say the network, and one person needs no balance."""
