@@ -1,10 +1,10 @@
 """The options of the command line that are fields of `SyncOptions`, written once for all commands."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from fractions import Fraction
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -120,6 +120,20 @@ def with_choices(
         return command
 
     return extend
+
+
+def with_options(kind: Any, texts: Mapping[str, str]) -> Callable[[Command], Command]:
+    """Likewise, with the types that the fields have.
+
+    Args:
+        kind: the dataclass.
+        texts: help of the fields that are offered.
+    """
+    kinds = get_type_hints(kind)
+    told = {
+        field.name: (kinds[field.name], texts[field.name]) for field in fields(kind) if field.name in texts
+    }
+    return with_choices(*told, texts=told, options=kind)
 
 
 def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
+from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices, with_options
 from lipdub.dataset.options import PrepareOptions
 from lipdub.errors import CueError, DatasetError, LipdubError, ManifestError
 from lipdub.options import parse_time
 from lipdub.prepare_choices import PREPARE_TEXTS, prepare_options
 from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.config import choose as training_options
+from lipdub.training.expert_options import EXPERT_TEXTS, ExpertOptions, Files
 from lipdub.training.texts import FINETUNE_TEXTS, TRAIN_TEXTS
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ app = typer.Typer(
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The movie, or a picture of a face.")]
 Audio = Annotated[Path, typer.Option("--audio", "-a", help="The dub: a sound file, or a movie with sound.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-STOPPED_TRAINING = "stopped; a checkpoint is written: run the same command again to go on."
+STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
 
 
 @app.callback(invoke_without_command=True)
@@ -238,6 +239,34 @@ def prepare(
         with terminal_progress() as progress:
             result = preparing.prepare(videos, output, options, hands, progress)
         _tell(result.as_json(), result.sentence, (), as_json)
+
+
+@app.command("train-expert")
+@with_options(ExpertOptions, EXPERT_TEXTS)
+def train_expert(
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="SHARDS", help="Folders that lipdub prepare has filled.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The weights to make (.safetensors).")],
+    held_out: Annotated[
+        list[Path] | None, typer.Option(help="A folder of clips to measure with; may be given again.")
+    ] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Train the expert that tells how well lips fit a sound; run it again, and it goes on.
+
+    Beside the weights lie EXPERT.state.safetensors, to go on from, and EXPERT.jsonl, the log.
+    """
+    with _reporting(as_json, STOPPED_TRAINING):
+        options = ExpertOptions(**choices)
+        files = Files(tuple(shards), tuple(held_out or ()), output)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import expert
+
+        with terminal_progress() as progress:
+            result = expert.train_expert(files, options, progress)
+        _tell(result.as_json(), result.sentence(), (), as_json)
 
 
 @app.command("fetch-weights")

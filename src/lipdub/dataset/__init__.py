@@ -1,1 +1,1 @@
-"""Shards of clips: what `lipdub prepare` writes and training reads. Never imports torch."""
+"""Training data: clips of single faces with their sound, written into shards and read from them."""

@@ -1,7 +1,7 @@
 """Reading and writing the weights of Diff2Lip; no pickle is ever executed."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ def load_checkpoint(path: Path | str) -> Diff2Lip:
     """
     path = Path(path)
     try:
-        return _build(*_read(path))
+        return _build(*read_weights(path))
     except WeightsFormatError as exc:
         raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
 
@@ -42,14 +42,21 @@ def load_into(network: Network, path: Path, name: str) -> Network:
     Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError` when it is no checkpoint, is
     damaged, or belongs to another network. No pickle is executed.
     """
-    own = network.state_dict()
+    return load_made(lambda _: network, path, name)
+
+
+def load_made(make: Callable[[Mapping[str, Tensor]], Network], path: Path, name: str) -> Network:
+    """As `load_into`, for a network whose sizes depend on the weights, of which `make` makes it."""
     try:
-        weights = {key: tensor for key, tensor in own.items() if key.endswith(COUNTER)} | _read(path)[0]
+        found = read_weights(path)[0]
+        made = make(found)
+        own = made.state_dict()
+        weights = {key: tensor for key, tensor in own.items() if key.endswith(COUNTER)} | found
         check_fit(_shapes(own), _shapes(weights), name)
     except WeightsFormatError as exc:
         raise WeightsFormatError(f"The weights file {path} cannot be used: {exc}.") from exc
-    network.load_state_dict(weights, strict=True)
-    return network.eval()
+    made.load_state_dict(weights, strict=True)
+    return made.eval()
 
 
 def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
@@ -57,17 +64,29 @@ def save_checkpoint(model: Diff2Lip, path: Path | str) -> None:
 
     Raises `OutputError` when the file cannot be written.
     """
-    path = Path(path)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_tensors(model.state_dict(), {METADATA_KEY: model.config.to_json()}, Path(path))
+
+
+def save_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path) -> None:
+    """Write named tensors and texts as safetensors, under a temporary name first: all of it, or nothing.
+
+    Raises `OutputError` when the file cannot be written; one that was there is then still there.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            save_file(weights, Path(folder) / path.name, {METADATA_KEY: model.config.to_json()})
+            save_file(plain, Path(folder) / path.name, dict(metadata))
             (Path(folder) / path.name).replace(path)
     except (OSError, SafetensorError) as exc:
         raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The named tensors of a `.safetensors`, `.pt` or `.pth` file, and its metadata if it has any.
+
+    Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError`, a part of a sentence, when
+    it is no checkpoint or damaged. No pickle is executed.
+    """
     if not path.is_file():
         raise UnknownWeightsError(f"There is no weights file {path}.")
     return read_safetensors(path) if path.suffix == ".safetensors" else (read_torch(path), {})

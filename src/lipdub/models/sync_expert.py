@@ -5,6 +5,7 @@ Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation 
 are rows of convolutions with batch norm and ReLU that end in a single pixel.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lipdub.models.checkpoint import load_into
+from lipdub.models.checkpoint import load_made
 
 FRAMES = 5
 FACE_SIZE = (48, 96)
 """Rows and columns of the lower half of a 96×96 crop."""
 MEL_SIZE = (80, 16)
-EMBEDDING = 512
+WIDTH = 32
+"""Channels of the first layers, as published; all others are multiples of it."""
+EMBEDDING = 16 * WIDTH
+FIRST = "audio_encoder.0.conv_block.0.bias"
+"""A parameter that is as long as the network is wide."""
 
 
 class Layer(NamedTuple):
@@ -69,18 +74,27 @@ class ConvBlock(nn.Module):
         return torch.relu(y + x if self.residual else y)
 
 
-def _encoder(inputs: int, layers: tuple[Layer, ...]) -> nn.Sequential:
-    widths = (inputs, *(layer.channels for layer in layers))
-    return nn.Sequential(*(ConvBlock(width, layer) for width, layer in zip(widths, layers, strict=False)))
+def _encoder(inputs: int, layers: tuple[Layer, ...], width: int) -> nn.Sequential:
+    scaled = [layer._replace(channels=layer.channels // WIDTH * width) for layer in layers]
+    before = (inputs, *(layer.channels for layer in scaled))
+    return nn.Sequential(
+        *(ConvBlock(channels, layer) for channels, layer in zip(before, scaled, strict=False))
+    )
 
 
 class SyncExpert(nn.Module):
-    """Embeds faces and sounds; the cosine of two embeddings is the probability that they belong together."""
+    """Embeds faces and sounds; the cosine of two embeddings is the probability that they belong together.
 
-    def __init__(self) -> None:
+    Args:
+        width: channels of the first layers: 32 as published, and 16 million parameters. Work and parameters
+            grow with its square.
+    """
+
+    def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
-        self.face_encoder = _encoder(3 * FRAMES, FACE_LAYERS)
-        self.audio_encoder = _encoder(1, MEL_LAYERS)
+        self.width = width
+        self.face_encoder = _encoder(3 * FRAMES, FACE_LAYERS, width)
+        self.audio_encoder = _encoder(1, MEL_LAYERS, width)
 
     def forward(self, faces: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of faces and of sounds, see `embed_faces` and `embed_sound`."""
@@ -94,7 +108,7 @@ class SyncExpert(nn.Module):
                 along channels, each BGR, 0 to 1.
 
         Returns:
-            [B, 512], not negative, of length 1.
+            [B, 16·width], 512 as published; not negative, of length 1.
         """
         return F.normalize(self.face_encoder(faces).flatten(1))
 
@@ -105,7 +119,7 @@ class SyncExpert(nn.Module):
             mel: [B, 1, 80, 16], bands × columns (80 a second), −4 to 4.
 
         Returns:
-            [B, 512], not negative, of length 1.
+            [B, 16·width], 512 as published; not negative, of length 1.
         """
         return F.normalize(self.audio_encoder(mel).flatten(1))
 
@@ -113,8 +127,12 @@ class SyncExpert(nn.Module):
 def load_sync_expert(path: Path) -> SyncExpert:
     """The expert with the weights of a file (`lipsync_expert.pth`, or safetensors), in evaluation mode.
 
-    Weights may lie under `state_dict`, and their names under a wrapper's `module.`; no pickle is executed.
-    Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError` when it is no checkpoint, is
-    damaged, or belongs to another network.
+    Its width is read off them. They may lie under `state_dict`, and their names under a wrapper's `module.`;
+    no pickle is executed. Raises `UnknownWeightsError` when there is no such file, `WeightsFormatError` when
+    it is no checkpoint, is damaged, or belongs to another network.
     """
-    return load_into(SyncExpert(), path, "the sync expert")
+    return load_made(_as_wide_as, path, "the sync expert")
+
+
+def _as_wide_as(weights: Mapping[str, Tensor]) -> SyncExpert:
+    return SyncExpert(len(weights[FIRST]) if FIRST in weights and weights[FIRST].ndim == 1 else WIDTH)

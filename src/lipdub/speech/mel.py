@@ -57,16 +57,24 @@ def mel_block(pcm: Pcm, index: int) -> Floats:
 
     Reads no more of `pcm` than these need. Columns beyond the last of the sound are silence.
     """
-    first = index * BLOCK
-    sound = _emphasised(pcm, first * HOP - N_FFT // 2, (BLOCK - 1) * HOP + N_FFT)
+    return mel_columns(pcm, index * BLOCK, BLOCK)
+
+
+def mel_columns(pcm: Pcm, first: int, count: int) -> Floats:
+    """Columns first … first + count − 1 of the spectrogram, [80, count].
+
+    Reads no more of `pcm` than these need. Columns beyond the last of the sound are silence. How many are
+    taken at a time may change the last bit of the decibels, which are rounded to float32 afterwards.
+    """
+    sound = _emphasised(pcm, first * HOP - N_FFT // 2, (count - 1) * HOP + N_FFT)
     frames = np.lib.stride_tricks.sliding_window_view(sound, N_FFT)[::HOP]
     amplitude = np.abs(np.fft.rfft(frames * _window(), axis=1))
     mel = _filterbank() @ amplitude.T
     decibel = 20 * np.log10(np.maximum(10 ** (FLOOR_DB / 20), mel)) - REFERENCE_DB
     scaled = 2 * LIMIT * (decibel - FLOOR_DB) / -FLOOR_DB - LIMIT
-    block: Floats = np.clip(scaled, -LIMIT, LIMIT).astype(np.float32)
-    block[:, max(0, column_count(len(pcm)) - first) :] = SILENCE
-    return block
+    columns: Floats = np.clip(scaled, -LIMIT, LIMIT).astype(np.float32)
+    columns[:, max(0, column_count(len(pcm)) - first) :] = SILENCE
+    return columns
 
 
 def _emphasised(pcm: Pcm, start: int, length: int) -> NDArray[np.float64]:

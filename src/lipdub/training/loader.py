@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 from lipdub.dataset.augmenting import heard, show
 from lipdub.dataset.clips import RATE, Clip, Clips
 from lipdub.dataset.sampling import NONE, WINDOW, Augmentation, Look, look, order, other_windows, pick
-from lipdub.speech.reader import MelReader
+from lipdub.speech.mel import HOP, N_FFT, mel_columns
+from lipdub.speech.windows import WINDOW as COLUMNS
+from lipdub.speech.windows import window_start
 
 Sample = dict[str, Tensor]
 AHEAD = 4
@@ -85,12 +87,13 @@ class Scenes(Samples):
         picked = pick(clip.frames, self.taking.seed, epoch, index)
         window = range(picked.first, picked.first + WINDOW)
         shown = [self._shown(clip, frame, seen) for frame in (*window, picked.reference)]
-        sound = MelReader(heard(clip.sound(), seen))
+        starts = [window_start(Fraction(frame, RATE)) for frame in window]
+        mels = torch.from_numpy(mels_of(clip, [*starts, expert_start(picked.first)], seen))
         return {
             "frames": as_images(shown[:WINDOW]),
             "reference": as_images(shown[WINDOW:])[0],
-            "mels": torch.from_numpy(sound.windows([Fraction(frame, RATE) for frame in window])),
-            "mel": torch.from_numpy(expert_mels(sound, [picked.first])[0]),
+            "mels": mels[:WINDOW],
+            "mel": mels[WINDOW:],
         }
 
     def _shown(self, clip: Clip, frame: int, seen: Look) -> NDArray[np.uint8]:
@@ -121,10 +124,10 @@ class Pairs(Scenes):
         seed = self.taking.seed
         first = pick(clip.frames, seed, epoch, index).first
         others = other_windows(clip.frames, first, self.others, self.gap, seed, epoch, index)
-        sound = MelReader(heard(clip.sound(), seen))
+        mels = mels_of(clip, [expert_start(k) for k in (first, *others)], seen)
         return {
             "frames": as_images([self._shown(clip, first + k, seen) for k in range(WINDOW)]),
-            "mels": torch.from_numpy(expert_mels(sound, [first, *others])),
+            "mels": torch.from_numpy(mels[:, None]),
         }
 
 
@@ -134,12 +137,24 @@ def as_images(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
     return stacked.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 127.5 - 1
 
 
-def expert_mels(sound: MelReader, firsts: Sequence[int]) -> NDArray[np.float32]:
-    """The sound of windows of five frames, [n, 1, 80, 16], each beginning with its first frame.
+def expert_start(first: int) -> int:
+    """The column of the spectrogram that five frames begin with.
 
     The network's own window of a frame begins one frame earlier, hence the frame after.
     """
-    return sound.windows([Fraction(first + 1, RATE) for first in firsts])[:, None]
+    return window_start(Fraction(first + 1, RATE))
+
+
+def mels_of(clip: Clip, starts: Sequence[int], seen: Look) -> NDArray[np.float32]:
+    """Windows of the spectrogram of a clip's sound, [n, 80, 16], beginning with the columns `starts`.
+
+    No more of the sound is decoded than they need, in pieces of five frames, which are 16 columns.
+    """
+    samples = COLUMNS * HOP
+    first = max(0, min(starts) * HOP - N_FFT // 2 - 1) // samples
+    end = -(-((max(starts) + COLUMNS - 1) * HOP + N_FFT // 2) // samples)
+    sound = heard(clip.sound(WINDOW * first, min(WINDOW * end, clip.frames)), seen)
+    return np.stack([mel_columns(sound, start - COLUMNS * first, COLUMNS) for start in starts])
 
 
 class Batches:

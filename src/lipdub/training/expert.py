@@ -1,0 +1,189 @@
+"""Train the expert, which tells whether lips and sound belong together, and measure it on held-out clips.
+
+Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (ACM Multimedia
+2020), §3.1. Beside their pairs from the same clip, sounds of other clips of the batch are told apart, and
+the sounds of a clip are compared with each other: see `contrast`.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lipdub.dataset.clips import Clip, Clips
+from lipdub.dataset.sampling import LEAST_FRAMES, NONE, SMALL_SET
+from lipdub.diffusion import select_device
+from lipdub.errors import DatasetError, OutputError
+from lipdub.models.sync_expert import SyncExpert, load_sync_expert
+from lipdub.progress import Progress, Step, silent
+from lipdub.training.expert_options import ExpertOptions, Files
+from lipdub.training.expert_run import (
+    ExpertRun,
+    calibrated,
+    new_run,
+    restore,
+    save_state,
+    save_weights,
+    update,
+)
+from lipdub.training.expert_scores import ExpertScores, score
+from lipdub.training.loader import Pairs, Sample, Taking, batches_of
+from lipdub.training.losses import SYNC_WIDTH
+
+CALIBRATION = 512
+"""Samples by which batch norms are set before weights are written. With 480 the figures in `calibrated` came
+out as with the training's own batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertResult:
+    """What has been trained.
+
+    Attributes:
+        output: the weights.
+        step: updates in all.
+        clips: how many it learnt from.
+        held_out: how many it was measured with.
+        scores: on held-out clips; None without any.
+    """
+
+    output: Path
+    step: int
+    clips: int
+    held_out: int
+    scores: ExpertScores | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For --json."""
+        scores = self.scores.as_json() if self.scores else None
+        return {"output": str(self.output), "step": self.step, "clips": self.clips,
+                "held_out": self.held_out, "scores": scores}  # fmt: skip
+
+    def sentence(self) -> str:
+        """What a person wants to know first."""
+        if self.scores is None:
+            return f"{self.output}: {self.step} steps; how good it is, --held-out would tell"
+        named = (("accuracy", 0.5), ("better", 0.5), ("stranger", 0.5))
+        told = ", ".join(f"{name} {getattr(self.scores, name).value:.3f} (chance {c})" for name, c in named)
+        offset = f"{self.scores.clip_offset.value:.3f} (chance {self.scores.clip_chance.value:.2f})"
+        return f"{self.output}: on {self.held_out} held-out clips {told}, offset found {offset}"
+
+
+def train_expert(files: Files, options: ExpertOptions, progress: Progress = silent) -> ExpertResult:
+    """Train until `options.steps`, going on from the state beside the output if there is one.
+
+    The network sees the same batches, and ends with the same weights, whether it was stopped or not.
+
+    Raises:
+        DatasetError: no shards, damaged ones, or clips that are too short.
+        DeviceError: no such device here.
+        OutputError: the output is there already and no state to go on from, or cannot be written.
+        TrainingError: the loss is not finite any more.
+        WeightsFormatError: the state is damaged or of another training.
+    """
+    clips = _usable(Clips(files.shards))
+    held_out = _usable(Clips(files.held_out)) if files.held_out else ()
+    run = new_run(options, *select_device(options.device, options.precision))
+    recipe = {**options.recipe(), "clips": _fingerprint(clips)}
+    _begin(run, recipe, files, options.fresh)
+    _train(run, recipe, clips, files, options, progress)
+    scores = None
+    if held_out:
+        scores = score(load_sync_expert(files.output).to(run.device), held_out, options.gap, _told(progress))
+    if scores:
+        _add_line(files.log, {"step": run.step, "held_out": scores.as_json()})
+    return ExpertResult(files.output, run.step, len(clips), len(held_out), scores)
+
+
+def _train(
+    run: ExpertRun,
+    recipe: Mapping[str, Any],
+    clips: Clips,
+    files: Files,
+    options: ExpertOptions,
+    progress: Progress,
+) -> None:
+    batches = _batches(clips, options, run.device, run.step)
+    begun, terms = time.monotonic(), []
+    while run.step < options.steps:
+        terms.append(update(run, next(batches), options.choice))
+        progress(Step("train", run.step, options.steps, "steps"))
+        if run.step % options.log_every == 0:
+            means = {name: sum(row[name] for row in terms) / len(terms) for name in terms[0]}
+            seconds = (time.monotonic() - begun) / len(terms)
+            _add_line(files.log, {"step": run.step, **means, "seconds_per_step": seconds})
+            begun, terms = time.monotonic(), []
+        if run.step % options.save_every == 0 or run.step == options.steps:
+            save_weights(_calibrated(clips, options, run), run, recipe, files.output)
+            save_state(run, recipe, files.state)
+
+
+def _calibrated(clips: Clips, options: ExpertOptions, run: ExpertRun) -> SyncExpert:
+    """See `calibrated`; the first samples of the training serve for it, every time the same."""
+    count = -(-CALIBRATION // options.batch_size)
+    return calibrated(run, islice(_batches(clips, replace(options, workers=0), run.device, 0), count))
+
+
+def _batches(clips: Clips, options: ExpertOptions, device: torch.device, step: int) -> Iterator[Sample]:
+    """Batches from a step on."""
+    taking = Taking(SYNC_WIDTH, options.seed, options.balance, SMALL_SET if options.augment else NONE)
+    pairs = Pairs(clips, taking, options.others, options.gap)
+    pin = device.type == "cuda"
+    return batches_of(pairs, options.batch_size, step=step, workers=options.workers, pin=pin)
+
+
+def _begin(run: ExpertRun, recipe: Mapping[str, Any], files: Files, fresh: bool) -> None:
+    """Go on from the state, if it is wanted and there is one; and let the log end there."""
+    if not files.output.parent.is_dir():
+        raise OutputError(f"There is no folder {files.output.parent}; make it first.")
+    if not fresh and files.state.exists():
+        restore(run, recipe, files.state)
+    elif not fresh and files.output.exists():
+        raise OutputError(f"{files.output} is there already; give another name, or --fresh to replace it.")
+    _write_lines(files.log, _lines(files.log, run.step))
+
+
+def _usable(clips: Clips) -> Clips:
+    for clip in clips:
+        if clip.frames < LEAST_FRAMES:
+            raise DatasetError(
+                f"The clip {clip.key} in {clip.shard} has {clip.frames} frames; prepare clips of at least "
+                f"{LEAST_FRAMES}."
+            )
+    return clips
+
+
+def _fingerprint(clips: Clips) -> str:
+    """Changes when other clips are learnt from, wherever they lie."""
+    return sha256("\n".join(f"{_name(clip)} {clip.frames}" for clip in clips).encode()).hexdigest()[:16]
+
+
+def _name(clip: Clip) -> str:
+    return f"{clip.shard.name}/{clip.key}"
+
+
+def _lines(path: Path, step: int) -> list[dict[str, Any]]:
+    """The lines of a log up to a step; what came after a checkpoint is done again."""
+    if not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [row for row in rows if row["step"] <= step]
+
+
+def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+
+
+def _add_line(path: Path, row: Mapping[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{json.dumps(row)}\n")
+
+
+def _told(progress: Progress) -> Any:
+    return lambda done, total: progress(Step("measure", done, total, "clips"))
