@@ -38,7 +38,7 @@ from lipdub.models.sync_expert import load_sync_expert
 from lipdub.speech.reader import MelReader
 from lipdub.training import loop
 from lipdub.training.config import choose
-from lipdub.training.loader import as_images, expert_mels
+from lipdub.training.loader import as_images, expert_start, mels_of
 from lipdub.training.losses import lips_for_expert
 from lipdub.weights import locate
 
@@ -145,9 +145,8 @@ def measured(weights: Path, clips: list[Clip], expert: Path | None) -> dict[str,
                 float(np.mean([np.abs(a[half:] - b[half:].astype(float)).mean() for a, b in pairs]))
             )
             if judge is not None:
-                sound = MelReader(clip.sound())
-                found["cosine"].append(cosine(judge, made["own"], sound))
-                found["true_cosine"].append(cosine(judge, small, sound))
+                found["cosine"].append(cosine(judge, made["own"], clip))
+                found["true_cosine"].append(cosine(judge, small, clip))
     return {name: [round(value, 4) for value in values] for name, values in found.items()}
 
 
@@ -191,12 +190,13 @@ def agreement(
     return aperture_agreement(apertures, true).correlation
 
 
-def cosine(judge: torch.nn.Module, faces: list[npt.NDArray[np.uint8]], sound: MelReader) -> float:
+def cosine(judge: torch.nn.Module, faces: list[npt.NDArray[np.uint8]], clip: Clip) -> float:
     """The expert's mean cosine over windows that do not overlap."""
     firsts = list(range(0, len(faces) - 4, 5))
     lips = lips_for_expert(as_images([faces[first + k] for first in firsts for k in range(5)]))
+    mels = mels_of(clip, [expert_start(first) for first in firsts], Look())
     with torch.inference_mode():
-        v, s = judge(lips, torch.from_numpy(expert_mels(sound, firsts)))
+        v, s = judge(lips, torch.from_numpy(mels)[:, None])
     return float(torch.cosine_similarity(v.float(), s.float()).mean())
 
 

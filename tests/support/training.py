@@ -19,7 +19,7 @@ SMALL = Diff2LipConfig(
     audio_multipliers=(1,),
 )  # fmt: skip
 FEW = {
-    "preset": "reconstruction", "weighting": "signal", "steps": 6, "batch_size": 2, "save_every": 2,
+    "preset": "reconstruction", "weighting_l2": "signal", "steps": 6, "batch_size": 2, "save_every": 2,
     "sample_every": 0, "log_every": 1, "workers": 0, "lr": 1e-3, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 GAN = {"preset": "paper", "without": ("sync", "lpips")}

@@ -23,8 +23,10 @@ class TrainOptions:
     Attributes:
         preset: which terms of the loss count: a row of the paper's ablation, see `PRESETS`.
         without: terms that are switched off beside.
-        weighting: how values of the terms that look at x̂₀ are weighted by t: ``none`` as published,
-            ``signal`` (ᾱ_t) or ``gate`` (1 up to t = 258, where image and noise are equal, then 0).
+        weighting: how values of sync, lpips and gan, whose networks look at x̂₀, are weighted by t: ``none``
+            as published, ``signal`` (ᾱ_t) or ``gate`` (1 up to t = 258, where image and noise are equal,
+            then 0).
+        weighting_l2: likewise of l2.
         network: ``paper128``, ``small128`` (base width 32), ``tiny64``, or the path of a JSON file with the
             fields of `Diff2LipConfig`; None is that of `init_from`, or else ``paper128``.
         init_from: path of weights to begin with, such as the published checkpoint.
@@ -55,6 +57,7 @@ class TrainOptions:
     preset: str = "paper"
     without: tuple[str, ...] = ()
     weighting: str = "none"
+    weighting_l2: str = "none"
     network: str | None = None
     init_from: str | None = None
     expert: str | None = None
@@ -81,6 +84,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         _one_of("preset", self.preset, tuple(PRESETS))
         _one_of("weighting", self.weighting, WEIGHTINGS)
+        _one_of("weighting_l2", self.weighting_l2, WEIGHTINGS)
         _one_of("lpips", self.lpips, TRUNKS)
         _one_of("precision", self.precision, PRECISIONS)
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):

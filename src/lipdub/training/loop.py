@@ -26,10 +26,10 @@ from lipdub.training.drawing import Picture, curves, sheet, write_png
 from lipdub.training.loader import Scenes, Taking, batches_of
 from lipdub.training.logs import Log
 from lipdub.training.networks import first_network, judges_of, sizes_named
-from lipdub.training.objective import WEIGHTINGS
+from lipdub.training.objective import WEIGHTINGS, Weighting
 from lipdub.training.state import Run, checkpoint_activations, new_run
 from lipdub.training.step import Batch, Method, update
-from lipdub.training.terms import IMAGE_TERMS
+from lipdub.training.terms import JUDGED_TERMS
 
 AUGMENTATION = Augmentation(shift=0.5, scale=0.5, mirror=0.5, gain=6)
 """What leaves pictures as good as they are: blurred or miscoloured ones would be learnt too."""
@@ -135,10 +135,12 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
     judges = judges_of(options, place)
     run = _begun(folder, options, place, kind)
     run.join(world)
+    weightings: dict[str, Weighting | None] = dict.fromkeys(JUDGED_TERMS, WEIGHTINGS[options.weighting])
+    weightings["l2"] = WEIGHTINGS[options.weighting_l2]
     method = Method(
         options.weights,
         replace(judges, discriminator=run.judge),
-        dict.fromkeys(IMAGE_TERMS, WEIGHTINGS[options.weighting]),
+        weightings,
         None if kind is torch.float32 else kind,
         options.clip,
         options.seed,

@@ -73,7 +73,7 @@ def loss_terms(
         weights: say which terms count.
         judges: the networks they ask.
         weightings: by term, how its values are weighted by t before the mean is taken; where there is
-            none, as published, all steps count alike. `dict.fromkeys(IMAGE_TERMS, by_gate)`, say.
+            none, as published, all steps count alike. `dict.fromkeys(JUDGED_TERMS, by_gate)`, say.
 
     Raises:
         OptionError: when a term lacks its network.

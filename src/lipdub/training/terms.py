@@ -8,8 +8,8 @@ from typing import Self
 
 from lipdub.errors import OptionError
 
-IMAGE_TERMS = ("l2", "sync", "lpips", "gan")
-"""The terms that look at x̂₀, which at large t is noise; `WEIGHTINGS` can spare them that."""
+JUDGED_TERMS = ("sync", "lpips", "gan")
+"""The terms whose networks look at x̂₀, which at large t is noise; `WEIGHTINGS` can spare them that."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "without": (list[str], "Switch a term of the loss off; may be given again."),
     "weighting": (
         str,
-        f"How the terms that look at the estimated face count by diffusion step: {', '.join(WEIGHTINGS)} "
+        f"How the terms sync, lpips and gan count by diffusion step: {', '.join(WEIGHTINGS)} "
         "(none: all steps alike, as published).",
     ),
+    "weighting_l2": (str, "Likewise the term l2."),
     "network": (str | None, f"{', '.join(NETWORKS)}, or a JSON file of sizes."),
     "init_from": (str | None, "Weights to begin with, such as the published checkpoint."),
     "expert": (str | None, "Weights of the lip-sync expert, see train-expert."),
