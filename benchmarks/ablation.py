@@ -1,14 +1,16 @@
 """The paper's ablation in the small: a tiny Diff2Lip with and without L_sync, and other weightings by t.
 
-Each arm goes on from one base, trained without any judge, for the same number of steps. After every round the
+Each arm goes on from one base, trained without any judge, for the same number of steps. At the end the
 arms re-lip clips that nobody was trained on, with their own sound and a reference at least a second away, and
 the lips are compared with the true ones.
 
-    python benchmarks/ablation.py base   --shards DIR --work DIR --steps N
-    python benchmarks/ablation.py arm    --shards DIR --work DIR --held-out DIR --arm sync --expert FILE --until N
-    python benchmarks/ablation.py table  --work DIR
+    python benchmarks/ablation.py base    --work DIR --shards DIR --steps N
+    python benchmarks/ablation.py arm     --work DIR --shards DIR --steps N --arm "sync, signal" --expert FILE
+    python benchmarks/ablation.py measure --work DIR --held-out DIR --arm "sync, signal" --expert FILE
+    python benchmarks/ablation.py table   --work DIR
 
-`arm` is run once for each of `ARMS`, side by side if there are cores; all of them go on where they were stopped.
+`arm` and `measure` are run for each of `ARMS`, side by side if there are cores; `base` and `arm` go on where they
+were stopped.
 """
 
 import argparse
@@ -61,10 +63,8 @@ ARMS = {
     "sync, signal": {"preset": "sync", "weighting": "signal"},
     "sync, none": {"preset": "sync", "weighting": "none"},
 }
-ROUND = 500
-"""Steps between two measurements."""
-CLIPS, FRAMES = 8, 75
-"""Held-out clips, and frames of each."""
+FRAMES = 75
+"""Of each clip."""
 START = (0, 100, 200, 300, 400, 500)
 """DDIM steps of a network so little trained. It begins from its reference, noised to the last of these steps
 (SDEdit, arXiv 2108.01073): further up, where eps must be right to a thousandth, its faces are nothing but noise. The
@@ -78,20 +78,20 @@ CANVAS = 255
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["base", "arm", "table"])
+    parser.add_argument("what", choices=["base", "arm", "measure", "table"])
     parser.add_argument("--shards", type=Path)
     parser.add_argument("--held-out", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--expert", type=Path)
     parser.add_argument("--arm", choices=list(ARMS))
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--until", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1500, help="in all")
+    parser.add_argument("--clips", type=int, default=8)
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     given.work.mkdir(parents=True, exist_ok=True)
     (given.work / "sizes.json").write_text(json.dumps(SIZES))
-    {"base": base, "arm": arm, "table": tell}[given.what](given)
+    {"base": base, "arm": arm, "measure": measure, "table": tell}[given.what](given)
 
 
 def base(given: argparse.Namespace) -> None:
@@ -101,27 +101,31 @@ def base(given: argparse.Namespace) -> None:
     loop.train([given.shards], given.work / "base", options)
 
 
+def folder_of(given: argparse.Namespace) -> Path:
+    return given.work / given.arm.replace(", ", "-")
+
+
 def arm(given: argparse.Namespace) -> None:
-    folder = given.work / given.arm.replace(", ", "-")
+    folder = folder_of(given)
     if not folder.exists():
         shutil.copytree(given.work / "base", folder)
-    clips = Clips([given.held_out])[:CLIPS]
-    done = {row["step"] for row in results(given.work) if row["arm"] == given.arm}
-    reached = loop.checkpoints.latest(folder).step
-    for step in range(reached, given.until + 1, ROUND):
-        choices = {**COMMON, **ARMS[given.arm], "steps": step}
-        if choices["preset"] == "sync":
-            choices["expert"] = str(given.expert)
-        loop.train([given.shards], folder, choose(choices))
-        if step not in done:
-            row = {
-                "arm": given.arm,
-                "step": step,
-                **measured(folder / "weights.safetensors", clips, given.expert),
-            }
-            with (given.work / "results.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(json.dumps({k: v for k, v in row.items() if not isinstance(v, list)}), flush=True)
+    choices = {**COMMON, **ARMS[given.arm], "steps": given.steps}
+    if choices["preset"] == "sync":
+        choices["expert"] = str(given.expert)
+    loop.train([given.shards], folder, choose(choices))
+
+
+def measure(given: argparse.Namespace) -> None:
+    saved = loop.checkpoints.latest(folder_of(given))
+    clips = Clips([given.held_out])[: given.clips]
+    row = {
+        "arm": given.arm,
+        "step": saved.step,
+        **measured(saved.path.parent / "weights.safetensors", clips, given.expert),
+    }
+    with (given.work / "results.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    print(json.dumps(row), flush=True)
 
 
 def measured(weights: Path, clips: list[Clip], expert: Path | None) -> dict[str, object]:
@@ -246,7 +250,7 @@ def tell(given: argparse.Namespace) -> None:
     text = [
         "## With and without the expert, in the small",
         f"A network of 1.6 million parameters at 32×32 pixels, one speaker (grid), {COMMON['batch_size']} sequences of "
-        f"five frames an update, on one core of a shared CPU; {CLIPS} clips that nobody was trained on. All arms go on "
+        f"five frames an update, on one core of a shared CPU; {len(rows[-1]['own'])} clips that nobody was trained on. All arms go on "
         f"from one base; they differ in L_sync, and in how it is weighted by t. L2 is weighted by ᾱ_t in all. "
         "Correlation of the aperture with the true one at lag 0 (bootstrap over clips); change and error in grey levels "
         "of the lower half: between the two sounds, and from the true frame.",

@@ -222,3 +222,22 @@ def test_first_weights_follow_from_the_seed_and_leave_the_generator_alone() -> N
     name = "input_blocks.0.0.weight"
     assert torch.equal(one.network.state_dict()[name], two.network.state_dict()[name])
     assert not torch.equal(one.network.state_dict()[name], other.network.state_dict()[name])
+
+
+def test_in_fp16_an_update_that_overflows_is_left_out_and_the_scale_falls(batch: Batch) -> None:
+    run = run_of(half=torch.float16)
+    scale = run.scaler.get_scale()
+    assert scale > 1
+    first = next(run.network.parameters())
+    before = first.detach().clone()
+    handle = first.register_hook(lambda gradient: gradient * float("inf"))
+    update(run, [batch], Method(PLAIN, half=torch.float16))
+    assert torch.equal(first, before)
+    assert run.scaler.get_scale() == scale / 2
+    handle.remove()
+    values = update(run, [batch], Method(PLAIN, half=torch.float16))
+    assert not torch.equal(first, before)
+    assert values["gradient"] == pytest.approx(update(run_of(), [batch], Method(PLAIN))["gradient"], rel=0.2)
+    other = run_of(half=torch.float16)
+    other.restore(run.tensors(), run.numbers())
+    assert other.scaler.get_scale() == scale / 2
