@@ -16,7 +16,7 @@ def test_a_log_goes_on_at_its_step(tmp_path: Path) -> None:
         for step in (1, 2, 3):
             log.add({"step": step, "loss": 1 / 3})
     with Log(tmp_path, 2) as log:
-        log.add({"step": 3, "loss": 0.5})
+        log.add({"step": 3, "loss": 0.5, "gradient": float("inf")})
         assert [row["step"] for row in log.rows] == [1, 2, 3]
     assert read_log(tmp_path / "log.jsonl") == [
         {"step": 1, "loss": 0.333333}, {"step": 2, "loss": 0.333333}, {"step": 3, "loss": 0.5}

@@ -1,6 +1,7 @@
 """What a run tells of itself: a line of JSON at a time, and TensorBoard where it is installed."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -26,8 +27,9 @@ class Log:
         self._board = _tensorboard(folder / TENSORBOARD, step)
 
     def add(self, row: Mapping[str, float]) -> None:
-        """One line; `step` is among its fields."""
-        self.rows.append(dict(row))
+        """One line; `step` is among its fields. What is not finite (a gradient in fp16) is left out."""
+        row = {name: value for name, value in row.items() if math.isfinite(value)}
+        self.rows.append(row)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(_line(row))
         if self._board is not None:
