@@ -45,6 +45,7 @@ from lipdub.speech.reader import MelReader
 from lipdub.training import loop
 from lipdub.training.config import choose
 from lipdub.training.loader import as_images, expert_start, mels_of
+from lipdub.training.logs import read_log
 from lipdub.training.losses import lips_for_expert
 from lipdub.weights import locate
 
@@ -85,6 +86,9 @@ def main() -> None:
     parser.add_argument("--expert", type=Path)
     parser.add_argument("--arm", choices=list(ARMS))
     parser.add_argument("--steps", type=int, default=1500, help="in all")
+    parser.add_argument(
+        "--l2", choices=["signal", "none"], default="signal", help="weighting of L2, of the base"
+    )
     parser.add_argument("--clips", type=int, default=8)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -95,10 +99,11 @@ def main() -> None:
 
 
 def base(given: argparse.Namespace) -> None:
-    options = choose(
-        {**COMMON, **ARMS["plain"], "network": str(given.work / "sizes.json"), "steps": given.steps}
-    )
-    loop.train([given.shards], given.work / "base", options)
+    choices = {**COMMON, **ARMS["plain"], "network": str(given.work / "sizes.json"), "steps": given.steps}
+    folder = given.work / "base"
+    if given.l2 == "none":
+        folder, choices["weighting_l2"] = given.work / "base-none", "none"
+    loop.train([given.shards], folder, choose(choices))
 
 
 def folder_of(given: argparse.Namespace) -> Path:
@@ -258,7 +263,28 @@ def tell(given: argparse.Namespace) -> None:
         f"The true pictures at this size come to a correlation of {mean_interval(rows[0]['bound']).value:.3f}"
         + (f", a cosine of {true[0]:.3f}." if true else "."),
     ]
+    text += compared(given.work)
     put("ablation", "\n\n".join(text))
+
+
+def compared(work: Path) -> list[str]:
+    """L_simple of the base with L2 weighted and not, of the same sequences with the same noise."""
+    logs = [
+        {row["step"]: row["simple"] for row in read_log(work / name / "log.jsonl")}
+        for name in ("base", "base-none")
+    ]
+    common = sorted(set(logs[0]) & set(logs[1]))
+    if not common:
+        return []
+    parts = np.array_split(np.array(common), 4)
+    rows = [
+        [f"{part[0] - 19} … {part[-1]}", *(f"{np.mean([log[step] for step in part]):.4f}" for log in logs)]
+        for part in parts
+    ]
+    return [
+        "L_simple in training, where L2 is weighted by ᾱ_t and where it is not, as published (same sequences, same noise):",
+        table(["steps", "weighted", "not weighted"], rows),
+    ]
 
 
 if __name__ == "__main__":
