@@ -37,6 +37,7 @@ def test_clips_come_back_as_they_were_written(tmp_path: Path):
     (clip,) = Clips([tmp_path])
     assert (clip.key, clip.frames, clip.speaker, clip.size, clip.margin) == ("kate", 9, "kate", SIZE, MARGIN)
     assert np.array_equal(clip.sound(), hum(openness(9, 5), 5))
+    assert np.array_equal(clip.sound(3, 7), clip.sound()[3 * 640 : 7 * 640])
     for frame in range(9):
         bgr = cv2.imdecode(np.frombuffer(files[f"kate.{frame:06d}.png"], np.uint8), cv2.IMREAD_COLOR)
         assert np.array_equal(clip.picture(frame), bgr[..., ::-1])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipdub.speech import MelReader, log_mel, mel_windows
-from lipdub.speech.mel import BLOCK
+from lipdub.speech.mel import BLOCK, mel_columns
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "golden_mel.npz"
 
@@ -124,3 +124,12 @@ def test_reader_reads_hours_of_a_file_only_where_it_is_asked(tmp_path: Path) -> 
     times = [Fraction(1001 * k, 24000) for k in range(100, 140)]
     found = MelReader(hours).windows([second + time for time in times])
     np.testing.assert_allclose(found[1:], MelReader(part).windows(times)[1:], atol=1e-4)
+
+
+@given(first=st.integers(0, 330), count=st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_columns_alone_are_those_of_the_whole(first: int, count: int):
+    """Up to the last bit, over borders of blocks and beyond the end, where there is silence."""
+    pcm = noise(64_000, seed=8)
+    whole = np.pad(log_mel(pcm), ((0, 0), (0, 60)), constant_values=-4)
+    np.testing.assert_allclose(mel_columns(pcm, first, count), whole[:, first : first + count], atol=5e-7)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 
 from lipdub.dataset.clips import Clips
 from lipdub.dataset.sampling import SMALL_SET, order, other_windows, pick
+from lipdub.errors import DatasetError
 from lipdub.speech import log_mel
 from lipdub.training.loader import Batches, Pairs, Sample, Scenes, Taking, batches_of
-from tests.support.shards import write_shards
+from tests.support.shards import clip_files, write_shards, write_tar
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +93,16 @@ def test_nothing_is_read_of_the_steps_before(clips: Clips, monkeypatch: pytest.M
     monkeypatch.setattr(scenes, "taken", lambda *args: read.append(args[2:]) or taken(*args))
     next(batches_of(scenes, 2, step=1000, pin=False))
     assert read == [(400, 0), (400, 1)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_damaged_is_told_in_one_sentence(tmp_path: Path, workers: int):
+    shard = write_tar(tmp_path / "shard-000000.tar", clip_files("a", 6) | {"a.flac": b"no sound"})
+    batches = batches_of(Scenes(Clips([tmp_path]), TAKING), 1, workers=workers, pin=False)
+    with pytest.raises(DatasetError) as caught:
+        next(batches)
+    assert str(caught.value).startswith(f"In the shard {shard}, the sound of the clip a is damaged;")
+    assert "\n" not in str(caught.value)
 
 
 def test_augmentation_changes_all_frames_of_a_sample_alike(clips: Clips):

@@ -50,8 +50,8 @@ def differ(cosines: Tensor) -> Tensor:
 def choose(cosines: Tensor) -> Tensor:
     """The cross-entropy of choosing the first of K sounds by a softmax over cosines / T, [B] of [B, K].
 
-    Perfect Match (Chung et al., arXiv 1809.08001) trains by this alone. It only compares: where cross-entropy
-    of pairs would first have to bring all cosines to 0.5, it learns from the first step.
+    Perfect Match (Chung et al., arXiv 1809.08001) trains by this alone. It only compares, and asks for no
+    threshold.
     """
     return F.cross_entropy(
         cosines / TEMPERATURE, cosines.new_zeros(len(cosines), dtype=torch.long), reduction="none"

@@ -19,6 +19,7 @@ import torch
 from lipdub.dataset.clips import Clip, Clips
 from lipdub.dataset.sampling import LEAST_FRAMES, NONE, SMALL_SET
 from lipdub.diffusion import select_device
+from lipdub.disk import telling
 from lipdub.errors import DatasetError, OutputError
 from lipdub.models.sync_expert import SyncExpert, load_sync_expert
 from lipdub.progress import Progress, Step, silent
@@ -169,19 +170,22 @@ def _name(clip: Clip) -> str:
 
 
 def _lines(path: Path, step: int) -> list[dict[str, Any]]:
-    """The lines of a log up to a step; what came after a checkpoint is done again."""
+    """The whole lines of a log up to a step; what came after a checkpoint is done again."""
     if not path.exists():
         return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with telling(path):
+        whole = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = [json.loads(line) for line in whole if line.endswith("\n")]
     return [row for row in rows if row["step"] <= step]
 
 
 def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    with telling(path):
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
 
 
 def _add_line(path: Path, row: Mapping[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
+    with telling(path), path.open("a", encoding="utf-8") as file:
         file.write(f"{json.dumps(row)}\n")
 
 

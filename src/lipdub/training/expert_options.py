@@ -27,7 +27,7 @@ EXPERT_TEXTS = {
     "init_from": "Weights to begin with, such as the published lipsync_expert.pth.",
     "lr": "Learning rate.",
     "decay": "Weight decay.",
-    "choice": "Weight of comparing the sounds of a clip with each other; 0 is Wav2Lip's loss alone.",
+    "choice": "Weight of comparing the sounds of a clip with each other, beside Wav2Lip's loss.",
     "balance": "1: all clips count alike; 0: all speakers.",
     "augment": "Change colours, framing, sharpness and sound at random; few speakers need it.",
     "seed": "Of the first weights and the order of the data.",
@@ -55,8 +55,8 @@ class ExpertOptions:
         init_from: path of weights to begin with, such as the published `lipsync_expert.pth`.
         lr: learning rate of AdamW.
         decay: weight decay of AdamW.
-        choice: weight of the loss term that compares a sequence's sounds with each other; 0 leaves Wav2Lip's
-            cross-entropy of pairs alone.
+        choice: weight of the loss term that compares a sequence's sounds with each other; 0, Wav2Lip's
+            cross-entropy of pairs alone, did as well in a short trial (`benchmarks/expert.py`).
         balance: see `dataset.sampling.order`.
         augment: change colours, framing, sharpness and sound of the clips at random; few speakers need it.
         seed: of the first weights and of the order of the data.
@@ -79,7 +79,7 @@ class ExpertOptions:
     init_from: str | None = None
     lr: float = 1e-4
     decay: float = 0.01
-    choice: float = 1.0
+    choice: float = 0.0
     balance: float = 0.5
     augment: bool = False
     seed: int = 7

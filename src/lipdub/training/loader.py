@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from lipdub.dataset.augmenting import heard, show
 from lipdub.dataset.clips import RATE, Clip, Clips
 from lipdub.dataset.sampling import NONE, WINDOW, Augmentation, Look, look, order, other_windows, pick
+from lipdub.errors import LipdubError
 from lipdub.speech.mel import HOP, N_FFT, mel_columns
 from lipdub.speech.windows import WINDOW as COLUMNS
 from lipdub.speech.windows import window_start
@@ -187,16 +188,43 @@ def batches_of(
         rank, ranks: this process, and how many there are.
         workers: processes that read; 0 reads in this one.
         pin: in pinned memory, from which a GPU fetches while it computes.
+
+    Raises:
+        DatasetError: a shard is damaged, or has changed; as it was raised, whichever process met it.
     """
-    loader: DataLoader[Sample] = DataLoader(
-        samples,
+    loader: DataLoader[Sample | LipdubError] = DataLoader(
+        _Telling(samples),
         batch_sampler=Batches(batch, step, rank, ranks),
         num_workers=workers,
         pin_memory=pin,
         prefetch_factor=AHEAD if workers else None,
+        collate_fn=_collated,
         worker_init_fn=_begin_worker,
     )
-    yield from loader
+    for found in loader:
+        if isinstance(found, LipdubError):
+            raise found
+        yield found
+
+
+class _Telling(Dataset[Sample | LipdubError]):
+    """Samples, or what is wrong with them: what a worker raises would come with its whole traceback."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    def __getitem__(self, number: int) -> Sample | LipdubError:
+        try:
+            return self._samples[number]
+        except LipdubError as exc:
+            return exc
+
+
+def _collated(items: list[Sample | LipdubError]) -> Sample | LipdubError:
+    """A batch, or the first error in it."""
+    batch: Sample | LipdubError
+    batch = next((item for item in items if isinstance(item, LipdubError)), None) or default_collate(items)
+    return batch
 
 
 def _begin_worker(_number: int) -> None:
