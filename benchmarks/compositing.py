@@ -24,7 +24,7 @@ from lipdub.faces.sighting import KEPT
 from lipdub.faces.warp import warp
 from lipdub.media.colour import Region
 from lipdub.media.frames import read_frames
-from lipdub.media.geometry import Geometry, invert
+from lipdub.media.geometry import Geometry, compose, invert
 from lipdub.media.planes import as_planar, plane_views
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.planning import make_plan
@@ -38,6 +38,8 @@ CLIPS = {
 """Clip: seconds of it that are looked at."""
 FRAMES = 20
 AWAY = 8
+FEWEST = 10
+"""Pixels of lips in a frame: of fewer no mean is taken."""
 PUBLISHED_FRAMES = 30
 """Frames from which another mouth is taken."""
 HEIGHTS = (128, 256, 512)
@@ -108,9 +110,12 @@ def off(crop):
 def another(shot, i):
     """The mouth of a frame `AWAY` frames away, at its own place in its crop."""
     result = shot.crop(i)
-    away = i + AWAY if i + AWAY < len(shot.frames) else i - AWAY
-    result[SIZE // 2 :] = shot.crop(away)[SIZE // 2 :]
+    result[SIZE // 2 :] = shot.crop(away_from(shot, i))[SIZE // 2 :]
     return result
+
+
+def away_from(shot, i):
+    return i + AWAY if i + AWAY < len(shot.frames) else i - AWAY
 
 
 def own_off(shot, i):
@@ -266,16 +271,46 @@ def _high(plane):
     return plane - cv2.GaussianBlur(plane, (0, 0), 1)
 
 
-def old_lips(frames):
-    """Correlation of the result's fine detail with the old mouth's, where lips are replaced; mean over frames."""
-    lips = [f.lips & (f.mask > 0.95) for f in frames]
-    seen = [(f, where) for f, where in zip(frames, lips, strict=True) if where.sum() > 50]
-    fine = [[finest(plane, f.to_crop)[where] for plane in (f.result, f.source)] for f, where in seen]
-    return np.mean([np.corrcoef(*pair)[0, 1] for pair in fine]) if fine else float("nan")
+def carried(shot, i):
+    """Luma [height, width] of the frame whose mouth is pasted into frame i, in its full detail, carried there."""
+    region, to_crop = _lower(shot.canvas, shot.boxes[i])
+    there = compose(shot.canvas.crop_to_coded(shot.boxes[away_from(shot, i)], SIZE), to_crop)
+    whole = shot.frames[away_from(shot, i)][0].astype(np.float32)
+    return warp(whole * (255 / (2**shot.canvas.colour.form.bits - 1)), there, region.size)
+
+
+def old_lips(shot, frames):
+    """How much of the old mouth's fine detail is in the result, where lips are replaced.
+
+    Returns:
+        by kind of detail: correlation of the result's with the old mouth's; that of the pasted mouth's own, as it
+        was filmed, with the old mouth's; correlation of the result's with the old mouth's, both less what the
+        pasted mouth's own explains; standard deviation of the result's over that of the pasted mouth's own.
+    """
+    found = {}
+    for kind, detail in (("fine", finest), ("high", lambda plane, _: _high(plane))):
+        parts = []
+        for i, f in enumerate(frames):
+            lips = f.lips & (f.mask > 0.95)
+            if lips.sum() >= FEWEST:
+                values = np.stack(
+                    [detail(p, f.to_crop)[lips] for p in (f.result, f.source, carried(shot, i))]
+                )
+                parts.append(values - values.mean(axis=1, keepdims=True))
+        if not parts:
+            continue
+        new, old, other = np.concatenate(parts, axis=1)
+        rest = [part - other * (part @ other) / (other @ other) for part in (new, old)]
+        found[kind] = cosine(new, old), cosine(other, old), cosine(*rest), new.std() / other.std()
+    return found
+
+
+def cosine(a, b):
+    return a @ b / np.sqrt((a @ a) * (b @ b))
 
 
 def quality(shot, way):
-    """A row of numbers for one shot and one way."""
+    """A row of numbers for one shot and one way, and what it leaves of the old lips."""
     copy, spent = pasted(shot, own, way)
     shifted, _ = pasted(shot, own_off, way)
     other, _ = pasted(shot, another, way)
@@ -296,9 +331,8 @@ def quality(shot, way):
         "flicker_other": inside_in_time(flicker_other, lambda f: f.result),
         "other_change": inside_in_time(other, lambda f: f.result) / inside_in_time(other, lambda f: f.source),
         "other_sharp": sharpness(other),
-        "old_lips": old_lips(other),
         "ms": spent,
-    }
+    }, old_lips(shot, other)
 
 
 def matched(kind, error, seen, mask, skin):
@@ -372,11 +406,16 @@ HEADS = {
     "psnr": "(a) PSNR, dB", "ssim": "(a) SSIM", "change": "(a) change in time / source", "left": "(b) levels left",
     "left_other": "(b) levels left, other mouth", "step": "(b) steepest step, levels/px",
     "flicker": "(b) flicker of the error, levels", "flicker_other": "(b) flicker, other mouth",
-    "other_change": "(d) change in time / source", "other_sharp": "(d) sharpness / source",
-    "old_lips": "(d) correlation with old lips", "ms": "CPU ms a face",
+    "other_change": "(d) change in time / source", "other_sharp": "(d) sharpness / source", "ms": "CPU ms a face",
 }  # fmt: skip
 
 
+LIPS_HEADS = (
+    "with old lips",
+    "pasted mouth's own",
+    "with old lips, less the pasted mouth's own",
+    "strength / pasted mouth's own",
+)
 PLACES = {"psnr": 1, "ssim": 4, "ms": 1}
 TEXT = """## Compositing
 
@@ -384,10 +423,18 @@ What a viewer sees, in luma, before encoding, on {frames} frames in a row of eac
 the network: (a) returns the face's own lower half; (b) the same, 8 levels lighter and with a gamma of 1.05; (d) the
 lower half of a frame {away} frames away, old head, old light and all. *rectangle*: the published code's paste; *before*:
 a feathered superellipse; *now*: outline, membrane, detail; *seamlessClone*: OpenCV's, in the same mask. Step and flicker in
-(b) are of what the stand-in's error adds. 99 dB stands for identical. Detail is correlated in what the network's 128
-pixels cannot carry, where lips are replaced entirely (a still mouth correlates by itself: see *before*); where the face is smaller than that, it is next to nothing, and the source's own.
+(b) are of what the stand-in's error adds. 99 dB stands for identical.
 
 {rows}
+
+(d) Old lips: fine detail of the result, correlated with the old mouth's, where lips are replaced entirely, all
+frames together. *Fine* detail is what the network's 128 pixels cannot carry, down and up again; *high* is the luma less its
+Gaussian of one pixel. The mouth that is pasted, as it was filmed and carried to its place in full detail, correlates with the old
+one by itself, most where the mouth is still: the third column of each kind is the correlation of what it does not
+explain. What a plain paste (*before*, *rectangle*) has there was in the network's picture; anything more is the old mouth showing
+through, as it does in *before* where its mask does not cover the lips of a turned head (three_faces_1080p.mp4).
+
+{lips}
 
 (c) Sharpness inside the mask over the source's (standard deviation of the luma minus its Gaussian of one pixel), with
 stand-in (a), {clips} clips scaled to three heights: mean (least to most).
@@ -403,7 +450,7 @@ frequencies: how far the pasted picture is off.
 def main():
     cv2.setNumThreads(1)
     names = sys.argv[1:] or list(CLIPS)
-    rows, sharp = [], {height: {way: [] for way in WAYS} for height in HEIGHTS}
+    rows, lips, sharp = [], [], {height: {way: [] for way in WAYS} for height in HEIGHTS}
     with load_landmarker() as landmarker:
         for name in names:
             info, shot = load(name, landmarker)
@@ -412,11 +459,13 @@ def main():
                 continue
             height = np.median([box[3] for box in shot.boxes])
             for label, way in WAYS.items():
-                values = quality(shot, way)
+                values, leaks = quality(shot, way)
+                numbers = [f"{v:.2f}" for kind in ("fine", "high") for v in leaks.get(kind, [np.nan] * 4)]
+                lips.append((name, f"{height:.0f}", label, *numbers))
                 rows.append(
                     (name, f"{height:.0f}", label, *(f"{values[k]:.{PLACES.get(k, 2)}f}" for k in HEADS))
                 )
-                print(*rows[-1], flush=True)
+                print(*rows[-1], *numbers, flush=True)
             for tall in HEIGHTS if height > 200 else ():
                 other = rescaled(info, shot, tall)
                 other = replace(
@@ -434,6 +483,7 @@ def main():
         "compositing",
         TEXT.format(
             frames=FRAMES, away=AWAY, published=PUBLISHED_FRAMES, clips=clips, videos=len(found), rows=table(("clip", "face, px", "way", *HEADS.values()), rows),
+            lips=table(("clip", "face, px", "way", *(f"{kind}: {head}" for kind in ("fine", "high") for head in LIPS_HEADS)), lips),
             sharp=table(("face, px", *WAYS), lines),
             light=table(("light matched by", "left at the rim, levels", "left on the skin", "its flicker", "skin's change / source"), lights),
         ),

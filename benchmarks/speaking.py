@@ -25,7 +25,7 @@ from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.probe_sound import probe_audio
 from lipdub.plan import DUB
-from lipdub.speaker import load_speaker, original_sound
+from lipdub.speaker import Original, find_speaker
 from lipdub.speech.activity import loud_spans
 from lipdub.turns import Seen, inside, seen, who_says
 
@@ -113,8 +113,8 @@ def lips_only(faces: list[Seen], analysis: Analysis, original) -> list[Seen]:
 
 def watch(name: str, folder: Path, landmarker) -> tuple[list[list[object]], list[object]]:
     info: VideoInfo = probe_video(FOOTAGE / "scenes" / f"{name}.mp4")
-    pcm = original_sound(info, folder / "sound.pcm")
-    scorer, notes = load_speaker(pcm)
+    sound = Original(info, folder / "sound.pcm")
+    (scorer, notes), pcm = find_speaker(sound), sound.pcm
     assert scorer and pcm is not None, notes
     timed, began = Timed(scorer), time.process_time()
     analysis = analyse(info, landmarker, scorer=timed)

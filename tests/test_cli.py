@@ -16,7 +16,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lipdub import save_plan, weights
+from lipdub.choices import PANELS, TEXTS
 from lipdub.cli import app
+from lipdub.options import KINDS
 from tests.support.jobs import plan_by_hand
 from tests.support.media import click_file, movie
 from tests.support.weights import save_tiny_checkpoint
@@ -184,6 +186,13 @@ def test_help_and_version():
     assert lipdub("--version").stdout.startswith("lipdub 0.")
 
 
+def test_every_option_stands_under_one_heading_of_the_help():
+    named = [name for names in PANELS.values() for name in names]
+    assert sorted(named) == sorted(TEXTS) == sorted(KINDS)
+    text = lipdub("sync", "--help").output
+    assert all(f" {panel} " in text for panel in PANELS)
+
+
 def test_weights_are_listed_with_their_licences():
     rows = json.loads(lipdub("fetch-weights", "--list", "--json").stdout)
     licences = {row["name"]: row["licence"] for row in rows}
@@ -194,6 +203,17 @@ def test_weights_are_listed_with_their_licences():
     }
     assert (lines["diff2lip"], lines["face_landmarker"], lines["sface"]) == ("needed", "needed", "optional")
     assert lipdub("fetch-weights", "nonsense").exit_code == 2
+
+
+def test_without_names_what_sync_needs_is_fetched(monkeypatch: pytest.MonkeyPatch):
+    fetched: list[str] = []
+    monkeypatch.setattr(
+        "lipdub.engine.fetch_all",
+        lambda names, progress: fetched.extend(names) or {n: Path(n) for n in names},
+    )
+    assert lipdub("fetch-weights").exit_code == 0
+    assert {"diff2lip", "face_landmarker", "sface"} <= set(fetched)
+    assert not {"inception", "lpips_alex", "lpips_vgg"} & set(fetched)
 
 
 def test_doctor_finds_what_this_suite_needs():

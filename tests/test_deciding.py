@@ -11,19 +11,20 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub import looking
+from lipdub import gating, looking, planning, speaker
 from lipdub.checks import check_cues, check_faces, check_job, files_of
 from lipdub.deciding import decide as decide_in
 from lipdub.deciding import sheet_of, write_plan
 from lipdub.errors import CueError, MediaError, OptionError, OutputError
 from lipdub.faces.identity import five_points
-from lipdub.faces.mouths import SKIN_SHAPE
+from lipdub.faces.mouths import Mouth
 from lipdub.looking import NUMBERED_HERE, pictured_face
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.options import SyncOptions
 from lipdub.people import UNKNOWN
 from lipdub.plan import DUB, Plan, Stem
 from lipdub.planfile import load_plan
+from lipdub.planning import make_plan
 from tests.support.faces import BlobLandmarker, blank_image, draw_face
 from tests.support.jobs import plan_by_hand
 from tests.support.media import click_file, movie
@@ -74,7 +75,7 @@ def cast(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]
         monkeypatch.setattr(looking, "fetch", lambda name: tmp_path / "weights")
 
     stand_in(by_height)
-    unknown = np.nan, np.full(SKIN_SHAPE, np.nan)  # a drawn face is too flat to be called sharp
+    unknown = Mouth(np.nan, np.nan, np.nan)  # a drawn face is too flat to be called sharp
     monkeypatch.setattr("lipdub.faces.sighting.look_at_mouth", lambda image, box: unknown)
     return stand_in
 
@@ -83,6 +84,25 @@ def faces_at(plan: Plan, info: VideoInfo) -> list[set[int]]:
     """Who changes in each frame."""
     frames = np.round(plan.edits["pts"] * float(info.time_base * info.rate)).astype(int)
     return [set(plan.edits["face"][frames == n].tolist()) for n in range(COUNT)]
+
+
+@pytest.mark.usefixtures("cast")
+def test_references_change_between_what_the_dub_says(path: Path, monkeypatch: pytest.MonkeyPatch):
+    spans, told = np.array([[0.2, 0.9], [1.4, 2.0]]), []
+
+    def plan_of(*args: object, talk: object, **known: object) -> Plan:
+        told.append(talk)
+        return make_plan(*args, talk=talk, **known)
+
+    monkeypatch.setattr("lipdub.deciding.speech_seconds", lambda pcm, progress: (spans, []))
+    monkeypatch.setattr("lipdub.deciding.make_plan", plan_of)
+    info = probe_video(path)
+    with TemporaryDirectory() as work:
+        silence = np.zeros(COUNT * 640, np.int16)
+        plan = decide_in(info, SyncOptions(reference="pose", faces="all"), Path(work), silence)
+    assert [list(talk) for talk in told] == [[DUB]]
+    assert np.array_equal(told[0][DUB], spans)
+    assert {edit.reference for edit in plan} == set(range(len(plan.references)))
 
 
 @pytest.mark.usefixtures("cast")
@@ -105,6 +125,39 @@ def test_without_sface_nobody_is_known_after_the_cut_and_it_is_told(path: Path, 
     assert UNKNOWN in plan.notes
     with pytest.raises(OptionError, match="fetch-weights sface"):
         decide(info, SyncOptions(faces="her.jpg"))
+
+
+@pytest.mark.usefixtures("cast")
+def test_the_sound_of_a_movie_that_was_looked_at_is_not_decoded_again(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path / "cache"))
+    decoded = []
+
+    class Heard(speaker.Original):
+        is_there = True
+
+        @property
+        def pcm(self) -> np.ndarray:
+            decoded.append(1)
+            return (3000 * np.random.default_rng(0).standard_normal(32_000)).astype(np.int16)
+
+    monkeypatch.setattr(looking, "Original", Heard)
+    first = looking.look_at(probe_video(path), SyncOptions(), tmp_path)
+    assert decoded
+    decoded.clear()
+    again = looking.look_at(probe_video(path), SyncOptions(), tmp_path)
+    assert not decoded
+    np.testing.assert_array_equal(again.original, first.original)
+    assert again.notes == first.notes
+
+
+@pytest.mark.usefixtures("cast")
+def test_who_can_be_changed_is_found_out_once(path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(planning, "measure", lambda *of: asked.append(of[0].id) or gating.measure(*of))
+    assert len(decide(probe_video(path), SyncOptions(faces="all")).edits)
+    assert sorted(asked) == [0, 1, 2]
 
 
 @pytest.mark.usefixtures("cast")

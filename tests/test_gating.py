@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ SHOT = np.arange(0, 8000, FRAME)
 def _track(pts: np.ndarray = SHOT, box: tuple[float, ...] = (500, 200, 124, 158, 0), **columns) -> Track:
     faces = np.full(len(pts), np.nan, SIGHTING)
     faces["box"], faces["yaw"], faces["pitch"] = box, 0, 0
-    faces["sharpness"], faces["covered"] = 0.3, 0
+    faces["sharpness"], faces["covered"], faces["edges"] = 0.3, 0, 1
     for name, values in columns.items():
         faces[name] = values
     return Track(7, 0, pts, faces, np.ones(len(pts), bool))
@@ -59,8 +61,18 @@ def test_what_lasts_a_moment_is_noise(name: str):
     assert left == ()
 
 
+def test_a_mouth_that_moves_too_fast_for_the_camera_is_left():
+    edges = np.ones((len(SHOT), 4))
+    edges[80:120, 0] = 0.5
+    opacity, left = gate(_track(edges=edges, sharpness=_where(80, 120, 0.2, 0.3)), SHOT, INFO)
+    assert [(row.first, row.last) for row in left] == [(80 * FRAME, 119 * FRAME)]
+    assert left[0].reason == "less sharp than the rest of the shot"
+    assert not opacity[80:120].any()
+    assert (gate(_track(edges=edges), SHOT, INFO).opacity == 1).all()  # as sharp as ever: a change of light
+
+
 def test_what_was_not_measured_closes_nothing():
-    nothing = dict.fromkeys(("yaw", "pitch", "sharpness", "covered"), np.nan)
+    nothing = dict.fromkeys(("yaw", "pitch", "sharpness", "covered", "edges"), np.nan)
     opacity, left = gate(_track(**nothing), SHOT, INFO)
     assert (opacity == 1).all()
     assert left == ()
@@ -140,6 +152,23 @@ def test_a_face_that_goes_within_its_shot_fades():
     opacity, _ = gate(_track(SHOT[:100]), SHOT, INFO)
     np.testing.assert_allclose(opacity[-4:], [1, 1, 2 / 3, 1 / 3], atol=1e-4)
     assert (gate(_track(SHOT[:100]), SHOT[:100], INFO).opacity == 1).all()  # at a cut it does not
+
+
+def test_in_a_dissolve_an_edit_goes_with_its_shot():
+    clear = np.ones(len(SHOT))
+    clear[-20:-10], clear[-10:] = np.linspace(0.9, 0, 10), 0
+    opacity, left = gate(replace(_track(), clear=clear), SHOT, INFO)
+    assert (opacity <= np.round(clear, 4)).all()
+    np.testing.assert_allclose(opacity[:-13], clear[:-13], atol=1e-4)
+    assert left == (Left(7, int(SHOT[-11]), int(SHOT[-1]), "in a dissolve or a fade"),)
+
+
+def test_a_shot_that_dissolves_off_the_middle_is_whole_but_for_its_fade():
+    clear = np.ones(len(SHOT))
+    clear[-12:] = np.linspace(0.95, 0.05, 12)
+    opacity, left = gate(replace(_track(), clear=clear), SHOT, INFO)
+    np.testing.assert_allclose(opacity, clear, atol=1e-4)
+    assert left == ()
 
 
 def test_bounds_open_below_where_they_close():

@@ -105,13 +105,26 @@ def test_bad_cells_are_refused(name, text):
         (" 3 , 1,3", (3, 1)),
         ("auto", None),
         ("1.jpg", None),
-        ("1,", None),
         ("٣", None),
     ],
 )
 def test_numbers_of_faces(text, numbers):
     assert face_numbers(text) == numbers
     assert SyncOptions(faces=text).faces == text
+
+
+@pytest.mark.parametrize("text", ["1:75", "1:60", "1:60:00", "0:0:60.5"])
+def test_minutes_and_seconds_after_a_colon_are_less_than_sixty(text):
+    with pytest.raises(OptionError, match=r"is not a time: (75|60|60\.5) must be less than 60 after a colon"):
+        parse_time(text)
+
+
+def test_what_is_no_number_among_numbers_of_faces_is_said():
+    with pytest.raises(OptionError, match=r"--faces 1,x: 'x' is no number"):
+        face_numbers("1,x")
+    with pytest.raises(OptionError, match=r"--faces 1,: '' is no number"):
+        face_numbers("1,")
+    assert face_numbers("1,her.jpg") is None  # the name of a picture
 
 
 @pytest.mark.parametrize("text", ["", " ", ",", "0", "1,0", "-1", "2,-3"])

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lipdub import planning
 from lipdub.choosing import largest_in_each_shot
 from lipdub.errors import PlanError
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.sighting import SIGHTING
 from lipdub.faces.track import Track
-from lipdub.gating import FADE_SECONDS, MIN_SEEN_SECONDS
+from lipdub.gating import FADE_SECONDS, MIN_SEEN_SECONDS, measure
 from lipdub.plan import BOX, EDIT, SAME, SILENCE, Left, Person, Plan, Reference, Stem
 from lipdub.planfile import load_plan, save_plan
 from lipdub.planning import make_plan
@@ -55,6 +56,13 @@ def test_the_largest_track_of_each_shot_is_changed():
     assert {edit.face for edit in plan if edit.pts < 2000} == {2}
     assert {edit.face for edit in plan if edit.pts >= 2000} == {3}
     assert [edit.pts for edit in plan] == MOVIE.tolist()
+
+
+def test_the_gates_of_each_face_are_asked_once(monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    monkeypatch.setattr(planning, "measure", lambda *of: asked.append(of[0].id) or measure(*of))
+    _plan(_track(0, MOVIE[:50], 100), _track(1, MOVIE[:50], 158, x=600))
+    assert sorted(asked) == [0, 1]
 
 
 def test_who_is_seen_longer_weighs_more():

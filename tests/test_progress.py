@@ -12,7 +12,30 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_nothing_is_written_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
+def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    clock = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    with terminal_progress() as progress:
+        for done in range(0, 1001):
+            progress(Step("render", done, 2000))
+            clock[0] += 0.125
+        progress(Step("remux", 3, None, "s"))
+        clock[0] += 40
+        progress(Step("remux", 4, None, "s"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert [line.split("/")[0] for line in lines] == [
+        "render 240",
+        "render 480",
+        "render 720",
+        "render 960",
+        "remux 4",
+    ]
+    assert lines[0] == "render 240/2000, 8.0 fps" and lines[-1] == "remux 4/?"
+
+
+def test_a_short_job_writes_nothing_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
     with terminal_progress() as progress:
         progress(Step("render", 1, 2))
     assert capsys.readouterr() == ("", "")

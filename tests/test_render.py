@@ -8,9 +8,11 @@ import av
 import numpy as np
 import pytest
 
+import lipdub.media.frames as frames_module
 from lipdub.faces.paste import take_crop
 from lipdub.media.planes import layout, plane_views
 from lipdub.media.probe import VideoInfo, probe_video
+from lipdub.media.timing import FARTHEST
 from lipdub.plan import SAME, Plan, Reference, edits_at
 from lipdub.render import (
     CACHED_REFERENCES,
@@ -282,8 +284,36 @@ def test_a_reference_is_read_once_and_few_are_kept(grey_movie: VideoInfo, monkey
     assert read(edit, image) is first
     for i in range(12):
         read(edit._replace(reference=i), image)
-    assert read._read.cache_info().currsize == CACHED_REFERENCES
     assert read._read.cache_info().misses == 12
+    assert read._read.cache_info().maxsize == CACHED_REFERENCES < 1000
+
+
+def test_a_reference_far_away_costs_one_group_of_pictures_whatever_was_read_before(
+    grey_movie: VideoInfo, monkeypatch: pytest.MonkeyPatch
+):
+    """References may lie anywhere in the movie, and segments are rendered in any order."""
+    count = 0
+
+    def counted(container: av.container.InputContainer, info: VideoInfo) -> Iterator[av.VideoFrame]:
+        nonlocal count
+        for frame in decoded(container, info):
+            count += 1
+            yield frame
+
+    decoded = frames_module._decoded
+    monkeypatch.setattr(frames_module, "_decoded", counted)
+    references = tuple(Reference(BOX, _ticks(grey_movie, pts)) for pts in _uneven_pts())
+    plan = _plan([0], grey_movie, references, 0)
+    (edit,) = plan.at(0)
+    image = np.zeros((SIZE, SIZE, 3), np.float32)
+    order = np.random.default_rng(0).permutation(len(references))[:20].tolist()
+    for numbers in (order, order[::-1]):
+        read = ReferenceReader(plan, grey_movie, SIZE)
+        for i in numbers:
+            count = 0
+            np.testing.assert_allclose(read(edit._replace(reference=i), image), 2 * i / 219 - 1, atol=1e-5)
+            # Key frames are 30 apart; the search begins before the one looked for, and times are uneven.
+            assert count <= 30 + 3 * FARTHEST + 1
 
 
 def test_references_reach_the_network(grey_movie: VideoInfo):

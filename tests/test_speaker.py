@@ -8,7 +8,7 @@ import torch
 
 from lipdub import speaker
 from lipdub.models.lr_asd import LrAsd
-from lipdub.speaker import ActiveSpeaker, load_speaker, looks, original_sound, sound_features
+from lipdub.speaker import ActiveSpeaker, Original, find_speaker, looks, sound_features
 from lipdub.speech.mfcc import mfcc
 from tests.support.faces import movie_info
 from tests.support.weights import lr_asd_state_dict
@@ -67,15 +67,32 @@ def test_scores_are_those_of_the_sound_at_that_time(network: LrAsd):
 
 
 def test_without_sound_nobody_is_asked(tmp_path: Path):
-    assert load_speaker(None) == (None, [])
-    assert original_sound(movie_info(64, 64, "yuv420p"), tmp_path / "sound.pcm") is None
+    sound = Original(movie_info(64, 64, "yuv420p"), tmp_path / "sound.pcm")
+    assert not sound.is_there and sound.pcm is None
+    assert find_speaker(sound) == (None, [])
+
+
+class Noise(Original):
+    """A movie's sound, made."""
+
+    def __init__(self, pcm: np.ndarray | None) -> None:
+        self._made, self.decoded = pcm, 0
+
+    @property
+    def is_there(self) -> bool:
+        return True
+
+    @property
+    def pcm(self) -> np.ndarray | None:
+        self.decoded += 1
+        return self._made
 
 
 def test_without_weights_there_is_one_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("LIPDUB_WEIGHTS", raising=False)
     monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path))
     monkeypatch.setattr("lipdub.weights.fetch.obtain", _unreachable)
-    scorer, notes = load_speaker(noise(1))
+    scorer, notes = find_speaker(Noise(noise(1)))
     assert scorer is None
     assert len(notes) == 1 and notes[0].startswith("who speaks is told by the movement of the lips alone")
 
@@ -83,11 +100,20 @@ def test_without_weights_there_is_one_note(tmp_path: Path, monkeypatch: pytest.M
 def test_weights_that_are_there_are_used(tmp_path: Path, network: LrAsd, monkeypatch: pytest.MonkeyPatch):
     torch.save(network.state_dict(), tmp_path / "asd.model")
     monkeypatch.setattr("lipdub.weights.locate_if_possible", lambda name, progress: tmp_path / "asd.model")
-    scorer, notes = load_speaker(noise(2))
+    sound = Noise(noise(2))
+    scorer, notes = find_speaker(sound)
     assert scorer is not None and notes == []
+    assert sound.decoded == 0  # nobody has to be scored yet
     np.testing.assert_array_equal(
         scorer(pictures(5), 0.0), ActiveSpeaker(network, noise(2))(pictures(5), 0.0)
     )
+
+
+def test_sound_that_cannot_be_decoded_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lipdub.weights.locate_if_possible", lambda name, progress: tmp_path / "none")
+    scorer, _ = find_speaker(Noise(None))
+    assert scorer is not None
+    assert np.isnan(scorer(pictures(5), 0.0)).all()
 
 
 def _unreachable(*_: object) -> None:

@@ -1,5 +1,6 @@
 """Stems: each face hears its own file, or silence, and nothing is made anew that does not hear a change."""
 
+import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -59,6 +60,36 @@ def test_voices_are_told_apart_frame_by_frame():
         assert np.array_equal(
             found[row], expected[number][row] if number >= 0 else np.full((80, 16), NO_SOUND)
         )
+
+
+def test_a_stem_that_ends_before_its_cue_is_told(folder: Path, tmp_path: Path):
+    plan = planned(folder, [1, 2], stem(folder, "one.wav", Fraction(3, 4)), stem(folder, "two.wav"))
+    told = [note for note in run(plan, folder, tmp_path / "a.mov") if "stem ends" in note]
+    # The first lasts to 1.75 s and is last said at 1.9 s, the second to 1 s and is last said at 1.95 s.
+    assert told == [
+        "lips say nothing where a stem ends before its cue: two.wav ends at 1.00 s, its cue at 1.95 s."
+    ]
+    enough = planned(folder, [1] * 20 + [0] * 20, stem(folder, "one.wav"))
+    assert not [note for note in run(enough, folder, tmp_path / "b.mov") if "stem ends" in note]
+
+
+def run(plan: Plan, folder: Path, output: Path) -> tuple[str, ...]:
+    made = sync(folder / "movie.mp4", folder / "dub.wav", output, plan=plan, inpainter=Painter(grey))
+    return made.notes
+
+
+def test_what_was_heard_of_voices_that_are_silent_now_is_let_go():
+    rng = np.random.default_rng(0)
+    sounds = [rng.uniform(-0.5, 0.5, 8_000).astype(np.float32) for _ in range(200)]
+    voices, held = Voices(sounds), []
+    first = voices.windows(TIMES[:2], [0, 1])
+    tracemalloc.start()
+    for number in range(200):
+        voices.windows(TIMES[:1], [number])
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[-1] < 1.3 * held[40]
+    assert np.array_equal(voices.windows(TIMES[:2], [0, 1]), first)
 
 
 @pytest.mark.parametrize("offset", [Fraction(0), Fraction(1, 4), Fraction(-1, 4)])

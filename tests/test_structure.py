@@ -15,7 +15,8 @@ SOURCE = Path(errors.__file__).parent
 # Each row may import from itself, from rows below it, and from `errors`.
 LAYERS = [
     {"cli"},
-    {"batch", "doctor", "compare", "choices", "prepare_choices", "training"},
+    {"method"},
+    {"batch", "doctor", "compare", "choices", "training", "protocol"},
     {"pipeline"},
     {"dataset"},
     {"pipeline"},
@@ -28,10 +29,11 @@ LAYERS = [
     {"contactsheet"},
     {"render", "segments", "overlay", "stems"},
     {"planning", "planfile"},
+    {"references"},
+    {"likeness"},
     {"casting"},
     {"cues", "turns"},
     {"cueformats", "people", "choosing"},
-    {"references"},
     {"gating"},
     {"plan"},
     {"after"},
@@ -41,7 +43,7 @@ LAYERS = [
     {"journal"},
     {"media", "speech", "diffusion", "weights", "outputs"},
     {"models"},
-    {"options", "progress", "disk", "flow", "table"},
+    {"options", "progress", "disk", "flow", "table", "console"},
     {"cache", "sampling"},
     {"errors"},
 ]
@@ -55,7 +57,8 @@ FORBIDDEN = {
     "diffusion": {"cv2", "mediapipe", "av"},
     "cli": {"torch", "click"},
     "choices": {"torch", "click"},
-    "prepare_choices": {"torch", "click"},
+    "console": {"torch", "click"},
+    "method": {"torch", "click"},
 }
 
 

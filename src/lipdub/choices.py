@@ -32,8 +32,9 @@ TEXTS: dict[str, tuple[Any, str]] = {
     ),
     "reference": (
         str,
-        "What the network is shown of the person: same (each frame itself), first, random, pose (a frame "
-        "with the mouth at rest and the head held alike), or a picture.",
+        "What the network is shown of the person: same (each frame itself), first, random, pose (a frame, of "
+        "any shot, with the mouth at rest and the head held alike; changed only between sentences), or a "
+        "picture.",
     ),
     "weights": (str, "A name (see fetch-weights --list) or a checkpoint's path."),
     "preset": (str, f"{PRESETS_IN_WORDS}."),
@@ -79,17 +80,32 @@ TEXTS: dict[str, tuple[Any, str]] = {
     ),
     "keep_work": (bool, "Do not remove the folder of unfinished work when the output is done."),
 }
-EVERY = tuple(TEXTS)
+# Headings of the help, and what stands under each.
+PANELS: dict[str, tuple[str, ...]] = {
+    "Whose lips": ("faces", "cues", "keep_unspoken", "start", "end", "plan"),
+    "The network": (
+        "weights", "preset", "steps", "sampler", "reference", "restorer", "restorer_strength", "seed",
+        "device", "precision", "batch_size",
+    ),
+    "Sound": ("speech", "background", "audio_offset", "length", "language", "keep_original_audio"),
+    "Picture": ("codec", "quality", "hwaccel", "debug_video"),
+    "Files": ("overwrite", "fresh", "work_dir", "keep_work"),
+}  # fmt: skip
+PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+EVERY = tuple(PANEL_OF)
 NETWORK = (
     "faces", "cues", "keep_unspoken", "reference", "weights", "preset", "steps", "sampler", "restorer",
-    "restorer_strength", "seed", "device", "precision", "plan", "overwrite",
+    "restorer_strength", "seed", "device", "precision", "plan", "speech", "audio_offset", "overwrite",
 )  # fmt: skip
 PLANNING = (
     "faces", "cues", "keep_unspoken", "reference", "seed", "start", "end", "speech", "audio_offset",
     "debug_video", "overwrite", "fresh",
 )  # fmt: skip
+EVALUATION = (
+    "weights", "reference", "preset", "steps", "sampler", "seed", "device", "precision", "batch_size",
+)  # fmt: skip
 OF_ONE_ROW = {"start", "end", "plan", "speech", "background", "cues", "fresh", "debug_video"}
-FOR_ALL_ROWS = tuple(name for name in TEXTS if name not in OF_ONE_ROW)
+FOR_ALL_ROWS = tuple(name for name in EVERY if name not in OF_ONE_ROW)
 
 
 def with_choices(
@@ -106,13 +122,13 @@ def with_choices(
         options: the dataclass whose fields they are.
         defaults: one of them, whose values are the defaults instead of the class'.
     """
+    values = {field.name: getattr(defaults, field.name, field.default) for field in fields(options)}
+    panels = PANEL_OF if texts is TEXTS else {}
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [
-            _parameter(name, texts[name], getattr(defaults, name, _default(options, name))) for name in names
-        ]
+        added = [_parameter(name, texts[name], values[name], panels.get(name)) for name in names]
         # The command's own options come first, as they do in its signature.
         vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
         command.__annotations__.pop("choices")
@@ -146,16 +162,12 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
-def _default(options: type[Any], name: str) -> Any:
-    return next(field.default for field in fields(options) if field.name == name)
-
-
-def _parameter(name: str, text: tuple[Any, str], default: Any) -> inspect.Parameter:
-    kind, words = text
+def _parameter(name: str, told: tuple[Any, str], default: Any, panel: str | None) -> inspect.Parameter:
+    kind, text = told
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=str(default) if isinstance(default, Fraction) else default,
-        annotation=Annotated[kind, typer.Option(*flag, help=words)],
+        annotation=Annotated[kind, typer.Option(*flag, help=text, rich_help_panel=panel)],
     )

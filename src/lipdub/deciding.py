@@ -1,5 +1,6 @@
 """From a movie to a plan: look at it, and decide what will change."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lipdub.contactsheet import PICTURES, check_picture_name, contact_sheet, is_
 from lipdub.cues import read_cues
 from lipdub.debugvideo import write_debug_video
 from lipdub.faces.track import Track
+from lipdub.gating import Measured
 from lipdub.listening import speech_seconds
 from lipdub.looking import Findings, look_at
 from lipdub.media.probe import VideoInfo, probe_video
@@ -30,7 +32,7 @@ from lipdub.outputs import check_output, content_key, publish, workspace
 from lipdub.people import UNKNOWN
 from lipdub.plan import DUB, SILENCE, Plan
 from lipdub.planfile import save_plan
-from lipdub.planning import Sounds, make_plan, usable_tracks, within
+from lipdub.planning import Sounds, make_plan, measured, usable_tracks, within
 from lipdub.progress import Progress, silent
 from lipdub.turns import Spans, all_say, merged, seen, who_says
 
@@ -66,10 +68,12 @@ def decide(
     start, end = (None, None) if whole else (options.start, options.end)
     found = look_at(movie, options, work, start, end, progress, recorded=recorded)
     dub, notes = (None, []) if pcm is None or movie.still else _speech_of_dub(pcm, movie, options, progress)
-    cast = _cast(found, movie, options, dub)
+    gates = measured(found.analysis, movie)
+    cast = _cast(found, movie, options, dub, gates)
     cast = replace(cast, notes=tuple(dict.fromkeys((*found.notes, *notes, *cast.notes))))
-    talk = () if dub is None else dub
-    plan = make_plan(found.analysis, movie, options.reference, found.reference, options.seed, cast, talk)
+    talk = {} if dub is None else {DUB: dub}
+    reference = options.reference, found.reference
+    plan = make_plan(found.analysis, movie, *reference, options.seed, cast, talk=talk, gates=gates)
     plan = plan if movie.still else within(plan, options.start, options.end, 1 / movie.rate)
     return replace(plan, key=content_key(movie.path))
 
@@ -90,10 +94,16 @@ def _speech_of_dub(
     return spans, notes
 
 
-def _cast(found: Findings, movie: VideoInfo, options: SyncOptions, dub: Spans | None) -> Cast:
+def _cast(
+    found: Findings,
+    movie: VideoInfo,
+    options: SyncOptions,
+    dub: Spans | None,
+    gates: Mapping[int, Measured],
+) -> Cast:
     """Who says what."""
     sheet = None if options.cues is None else read_cues(Path(options.cues), movie.rate)
-    tracks = usable_tracks(found.analysis, movie)
+    tracks = usable_tracks(found.analysis, movie, gates)
     faces = "largest" if movie.still and options.faces == "auto" else options.faces
     said = None if movie.still else _said(tracks, found, movie, options, dub)
     cast = make_cast(found.analysis, tracks, movie, faces, found.person, sheet, said)

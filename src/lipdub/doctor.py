@@ -136,7 +136,8 @@ def _weights(name: str) -> Finding:
         size = (entry.size or entry.size_about or 0) / 1e6
         what = f"not here yet ({size:.3g} MB, {entry.licence})"
         how = f"{what}; fetched when needed, or by: lipdub fetch-weights {name}"
-        optional = f" (optional; without it, {entry.without})" if entry.without else ""
+        of = "" if entry.command == "sync" else f" for {entry.command}"
+        optional = f" (optional{of}; without it, {entry.without})" if entry.without else ""
         return Finding(f"weights {name}", False, False, how + optional)
     return Finding(f"weights {name}", True, False, str(found.path))
 

@@ -10,8 +10,8 @@ went wrong, where, and what to do, and carries the exit code of the command line
     │   ├── OutputError            2   the output cannot be written where it was asked for
     │   ├── PlanError              2   a plan file is damaged or belongs to another movie
     │   ├── CueError               2   a cue sheet has bad lines
-    │   ├── ManifestError          2   a batch manifest has bad lines
-    │   └── DatasetError           2   training data, or a list of it, is damaged or missing
+    │   ├── DatasetError           2   training data, or a list of it, is missing, damaged or of no use
+    │   └── ManifestError          2   a batch manifest has bad lines
     ├── WeightsError               1   weights cannot be had or used
     │   ├── UnknownWeightsError    2   no such name in weights.toml, no such file
     │   ├── WeightsUnavailableError 1  no source could be reached
@@ -63,7 +63,7 @@ class ManifestError(InputError):
 
 
 class DatasetError(InputError):
-    """Training data, or a list of it, is damaged or missing."""
+    """Training data, or a list of it, is missing, damaged or of no use."""
 
 
 class WeightsError(LipdubError):

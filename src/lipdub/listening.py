@@ -21,17 +21,31 @@ CHUNK = 1024
 """Windows at a time: 33 s of sound and about 40 MB of activations, however long the sound is."""
 
 
+def speech_network(progress: Progress = silent) -> tuple[Path | None, list[str]]:
+    """The weights of what tells speech, fetched if need be, and what is to be said where there are none."""
+    file = weights.locate_if_possible(NETWORK, progress=fetching(NETWORK, progress))
+    return file, [] if file else [LOUDNESS_ALONE]
+
+
 def speech_spans(pcm: npt.NDArray[np.int16], progress: Progress = silent) -> tuple[SampleSpans, list[str]]:
     """Where a sound has speech, and what is to be said where that was told by loudness alone.
 
     Args:
-        pcm: [n] int16, 16 kHz mono; may be a `numpy.memmap` of hours of sound.
+        pcm: see `spans_by`.
         progress: told how far a download is.
     """
-    file = weights.locate_if_possible(NETWORK, progress=fetching(NETWORK, progress))
-    if file is None:
-        return loud_spans(pcm), [LOUDNESS_ALONE]
-    return speech_in(probabilities(pcm, file)), []
+    file, notes = speech_network(progress)
+    return spans_by(file, pcm), notes
+
+
+def spans_by(file: Path | None, pcm: npt.NDArray[np.int16]) -> SampleSpans:
+    """Where a sound has speech.
+
+    Args:
+        file: of the network's weights; None to tell it by loudness alone.
+        pcm: [n] int16, 16 kHz mono; may be a `numpy.memmap` of hours of sound.
+    """
+    return loud_spans(pcm) if file is None else speech_in(probabilities(pcm, file))
 
 
 def speech_seconds(
@@ -46,7 +60,7 @@ def probabilities(pcm: npt.NDArray[np.int16], file: Path) -> npt.NDArray[np.floa
     """How probably there is speech in each window of 512 samples, [⌈n / 512⌉].
 
     Args:
-        pcm: see `speech_spans`.
+        pcm: see `spans_by`.
         file: of the network's weights.
 
     Raises:

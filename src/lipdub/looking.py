@@ -27,14 +27,15 @@ from lipdub.faces.identity import Embedder, Embedding
 from lipdub.faces.looks import Looks
 from lipdub.faces.sighting import SIGHTING
 from lipdub.identity import content_sha256
-from lipdub.listening import speech_seconds
+from lipdub.listening import spans_by, speech_network
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.options import REFERENCES, SyncOptions
 from lipdub.plan import Reference
 from lipdub.progress import Progress, silent
+from lipdub.sampling import NETWORK_RATE
 from lipdub.segments import digest
-from lipdub.speaker import LOOKS, NETWORK, load_speaker, original_sound
+from lipdub.speaker import LOOKS, NETWORK, Original, find_speaker
 from lipdub.turns import Spans
 
 KEPT_ANALYSES = 50
@@ -94,8 +95,8 @@ def look_at(
     Raises:
         LipdubError: see `lipdub.errors`.
     """
-    sound = None if movie.still else original_sound(movie, work / "original.pcm")
-    scorer, notes = load_speaker(sound, progress)
+    sound = None if movie.still else Original(movie, work / "original.pcm")
+    scorer, notes = (None, []) if sound is None else find_speaker(sound, progress)
     embedder = load_embedder(progress)
     with load_landmarker(progress) as landmarker:
         reference = person = record = None
@@ -115,10 +116,31 @@ def look_at(
                 notes.append(NUMBERED_HERE)
         notes += [OVERLOOKED] if landmarker.detector is None else []
         analysis = analyse(movie, landmarker, start, end, progress, record, scorer, embedder)
-    spans, heard = (None, []) if sound is None else speech_seconds(sound, progress)
+    spans, heard = (None, []) if sound is None else original_speech(sound, record, progress)
     if spans is not None and not len(spans):
         spans, heard = None, [*heard, SPEECHLESS]
     return Findings(analysis, spans, reference, person, embedder is not None, (*notes, *heard))
+
+
+def original_speech(
+    sound: Original, record: Looks | None, progress: Progress = silent
+) -> tuple[Spans | None, list[str]]:
+    """Where the movie's own sound has speech, in seconds, [n, 2], and what is to be said of it.
+
+    It is decoded only if the record does not know it yet.
+    """
+    if not sound.is_there:
+        return None, []
+    file, notes = speech_network(progress)
+    name = f"speech-{content_sha256(file)[:16] if file else 'loud'}"
+    known = record.recall(name) if record else None
+    if known is None:
+        if sound.pcm is None:
+            return None, []
+        known = spans_by(file, sound.pcm) / NETWORK_RATE
+        if record:
+            record.keep(name, known)
+    return known, notes
 
 
 def record_for(

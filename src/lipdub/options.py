@@ -63,8 +63,9 @@ class SyncOptions:
         steps: DDIM steps, 1 to 1000; None takes the preset's.
         sampler: ``ddim``.
         reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
-            second away), ``pose`` (a frame with the head held alike and the mouth at rest), or the path of a
-            picture of the person.
+            second away), ``pose`` (a frame of the same person, of any shot, with the mouth at rest and the
+            head held alike; changed in pauses, never inside a sentence), or the path of a picture of the
+            person.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         batch_size: faces the network works on at once, at least 1; None fits the device.
@@ -167,13 +168,16 @@ def face_numbers(text: str) -> tuple[int, ...] | None:
     """The numbers of people in ``1,3``; None if it is no list of numbers, but a word or a path.
 
     Raises:
-        OptionError: there is nobody of such a number, or nothing at all in it.
+        OptionError: there is nobody of such a number, nothing at all in it, or something beside numbers.
     """
     parts = [part.strip() for part in text.split(",")]
     if not any(parts):
         raise OptionError(f"--faces takes {', '.join(FACES)}, numbers such as 1,3, or a picture.")
-    if not all(re.fullmatch(r"-?\d{1,9}", part, re.ASCII) for part in parts):
+    other = [part for part in parts if not re.fullmatch(r"-?\d{1,9}", part, re.ASCII)]
+    if other and (len(other) == len(parts) or "." in text):
         return None
+    if other:
+        raise OptionError(f"--faces {text}: {other[0]!r} is no number; write numbers such as 1,3.")
     numbers = tuple(dict.fromkeys(int(part) for part in parts))
     if min(numbers) < 1:
         raise OptionError(f"--faces takes numbers from 1, as the sheet of faces shows them, not {text}.")
@@ -194,7 +198,9 @@ def parse_time(text: str, *, signed: bool = False) -> Fraction:
         if len(parts) > 3 or any(not _plain_number(part) for part in parts):
             raise ValueError
         seconds = Fraction(0)
-        for part in parts:
+        for place, part in enumerate(parts):
+            if place and Fraction(part) >= 60:
+                raise OptionError(f"{text!r} is not a time: {part} must be less than 60 after a colon.")
             seconds = seconds * 60 + Fraction(part)
     except ValueError as exc:
         raise OptionError(f"{text!r} is not a time; write seconds (12.5) or h:mm:ss (1:00:12.5).") from exc

@@ -36,7 +36,7 @@ from lipdub.render import Inpainter
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech import Voices, length_notes, output_length
 from lipdub.speech.length import SAME_LENGTH
-from lipdub.stems import hear_stems
+from lipdub.stems import hear_stems, short_stems
 from lipdub.workfolder import folder_for, note_finished, remove_left_over, work_folder
 
 Pathlike: TypeAlias = str | os.PathLike[str]
@@ -106,11 +106,9 @@ def sync(
         LipdubError: see `lipdub.errors`. Nothing is left under the output's name then.
     """
     began = time.monotonic()
-    output = Path(output)
-    options = choose(
-        options, choices if plan is None or isinstance(plan, Plan) else choices | {"plan": str(plan)}
-    )
     given = plan if isinstance(plan, Plan) else None
+    named = {} if plan is None or given else {"plan": str(plan)}
+    options, output = choose(options, choices | named), Path(output)
     folder = folder_for(output, options.work_dir)
     remove_left_over(folder, output)
     movie, track, given = check_job(Path(video), Path(audio), output, options, given)
@@ -124,20 +122,15 @@ def sync(
         made = given or decide(movie, options, work, sound.pcm, progress)
         stems = hear_stems(made.stems, track.offset, work)
         job = _Job(movie, track, sound, stems, output, options, work, progress)
-        if movie.still:
-            made = repeated(made, job.shown)
+        made = repeated(made, job.shown) if movie.still else made
         picture, encoding = _render(job, made, engine)
         if options.debug_video is not None:
             show_decisions(made, movie, options, sound.pcm, progress)
         output, notes = _put_together(job, picture, encoding)
+    notes = [*made.notes, *short_stems(made, stems), *encoding.notes, *_picture_notes(picture, made), *notes]
+    taken = time.monotonic() - began
     return SyncResult(
-        output=output,
-        frames=picture.frames,
-        changed=picture.changed,
-        seconds=time.monotonic() - began,
-        notes=(*made.notes, *encoding.notes, *_picture_notes(picture, made), *notes),
-        weights=engine.weights,
-        weights_sha256=engine.sha256,
+        output, picture.frames, picture.changed, taken, tuple(notes), engine.weights, engine.sha256
     )
 
 

@@ -4,9 +4,9 @@ Whatever decides *what* to change happens here; it is a pure function of the ana
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,11 @@ import numpy.typing as npt
 from lipdub.casting import Cast, make_cast
 from lipdub.faces.analyse import Analysis
 from lipdub.faces.track import Track
-from lipdub.gating import FADE_SECONDS, Gated, gate
+from lipdub.gating import FADE_SECONDS, Gated, Measured, gate, measure
+from lipdub.likeness import View
 from lipdub.media.probe import VideoInfo
 from lipdub.plan import DECIMALS, EDIT, SAME, UNTOUCHED, Left, Plan, Reference, edits_at
-from lipdub.references import FAR_SECONDS, Frames, choose_references, nearest_reference
+from lipdub.references import FAR_SECONDS, Change, Chosen, choose_references, nearest_reference
 
 Sounds = npt.NDArray[np.int32]
 """[n], what a face says in each frame of its track (see `lipdub.plan.Edit`); `UNTOUCHED` where it is left."""
@@ -35,7 +36,8 @@ def make_plan(
     picture: Reference | None = None,
     seed: int = 7,
     cast: Cast | None = None,
-    talk: npt.ArrayLike = (),
+    talk: Mapping[int, npt.ArrayLike] | None = None,
+    gates: Mapping[int, Measured] | None = None,
 ) -> Plan:
     """Decide what will change: by default, in each shot, the face that fills most of it.
 
@@ -46,27 +48,24 @@ def make_plan(
         picture: the reference for all frames.
         seed: of the choice of random references.
         cast: who says what.
-        talk: [m, 2], seconds of the movie from which to which the dub speaks; empty if that is not known.
+        talk: number of a sound: [m, 2], seconds of the movie from which to which it has speech; a sound that
+            is not in it is taken to be speech throughout.
+        gates: what `measured` says of the analysis, if that is known already.
     """
-    cast = cast or make_cast(analysis, usable_tracks(analysis, info), info, "largest")
-    chosen = {track.id for track in cast.tracks}
-    references: list[Reference] = [picture] if picture else []
-    notes, left = list(cast.notes), list[Left]()
-    rows: list[npt.NDArray[np.void]] = []
-    for track in analysis.tracks:
-        face = cast.people.numbers.get(track.id, 0)
-        sounds = _sounds(track, cast, info) if track.id in chosen else None
-        gated = _gated(track, sounds, analysis, info)
-        left += [replace(row, face=face) for row in gated.left]
-        if sounds is None or not gated.opacity.any():
-            continue
-        indices = np.zeros(len(track.pts), np.int32)
-        if picture is None:
-            random = Random(seed + track.id)
-            frames = choose_references(track, reference, gated.opacity == 1, info, random, talk)
-            indices = _indices(track, frames, gated.opacity > 0, references)
-            notes += _near_note(track, frames, info) if reference == "random" else []
-        rows.append(_edits(track, face, indices, sounds, gated.opacity))
+    gates = measured(analysis, info) if gates is None else gates
+    cast = cast or make_cast(analysis, usable_tracks(analysis, info, gates), info, "largest")
+    changes, left = _changes(analysis, info, cast, gates)
+    notes = list(cast.notes)
+    references: tuple[Reference, ...]
+    if picture:
+        references, indices = (picture,), {c.track.id: np.zeros(len(c.track.pts), np.int32) for c in changes}
+    else:
+        views = _views(changes, analysis, info, cast, gates) if reference == "pose" else {}
+        chosen = choose_references(changes, reference, info, seed, views, talk)
+        references, indices = _numbered(changes, chosen, analysis.tracks)
+        if reference == "random":
+            notes += [note for c in changes for note in _near_note(c.track, chosen[c.track.id], info)]
+    rows = [_edits(change, indices[change.track.id]) for change in changes]
     edits = np.sort(np.concatenate(rows), order="pts", kind="stable") if rows else np.empty(0, EDIT)
     if not len(edits):
         notes.append(_nothing(cast, info))
@@ -75,7 +74,7 @@ def make_plan(
         size=(info.geometry.width, info.geometry.height),
         time_base=info.time_base,
         origin=info.origin,
-        references=tuple(references),
+        references=references,
         edits=edits,
         stems=cast.stems,
         people=cast.people.persons,
@@ -84,9 +83,24 @@ def make_plan(
     )
 
 
-def usable_tracks(analysis: Analysis, info: VideoInfo) -> list[Track]:
-    """The faces that can be changed in some of their frames at least."""
-    return [t for t in analysis.tracks if gate(t, _shot_pts(t, analysis), info).opacity.any()]
+def measured(analysis: Analysis, info: VideoInfo) -> dict[int, Measured]:
+    """What the gates say of each face, by the id of its track: once for all that is asked of them."""
+    return {track.id: measure(track, info) for track in analysis.tracks}
+
+
+def usable_tracks(
+    analysis: Analysis, info: VideoInfo, gates: Mapping[int, Measured] | None = None
+) -> list[Track]:
+    """The faces that can be changed in some of their frames at least.
+
+    Args:
+        analysis: what the movie shows.
+        info: the movie.
+        gates: what `measured` says of it, if that is known already.
+    """
+    gates = measured(analysis, info) if gates is None else gates
+    shots = ((track, _shot_pts(track, analysis)) for track in analysis.tracks)
+    return [t for t, shot in shots if gate(t, shot, info, measured=gates[t.id]).opacity.any()]
 
 
 def within(plan: Plan, start: Fraction | None, end: Fraction | None, frame: Fraction) -> Plan:
@@ -144,28 +158,76 @@ def _sounds(track: Track, cast: Cast, info: VideoInfo) -> Sounds:
     return np.where(np.abs(seconds - seconds[nearest]) < FADE_SECONDS - ROUNDING, said[nearest], said)
 
 
-def _gated(track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo) -> Gated:
+def _changes(
+    analysis: Analysis, info: VideoInfo, cast: Cast, gates: Mapping[int, Measured]
+) -> tuple[list[Change], list[Left]]:
+    """The faces that will change, and why others, or these at other times, are left alone."""
+    chosen = {track.id for track in cast.tracks}
+    changes, left = list[Change](), list[Left]()
+    for track in analysis.tracks:
+        number = cast.people.numbers.get(track.id, 0)
+        sounds = _sounds(track, cast, info) if track.id in chosen else None
+        gated = _gated(track, sounds, analysis, info, gates[track.id])
+        left += [replace(row, face=number) for row in gated.left]
+        if sounds is not None and gated.opacity.any():
+            changes.append(Change(track, number or -1 - track.id, sounds, gated.opacity))
+    return changes, left
+
+
+def _gated(
+    track: Track, sounds: Sounds | None, analysis: Analysis, info: VideoInfo, known: Measured
+) -> Gated:
     shot = _shot_pts(track, analysis)
     if sounds is None:
-        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN)
-    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING)
+        return gate(track, shot, info, np.ones(len(track.pts), bool), NOT_CHOSEN, known)
+    return gate(track, shot, info, sounds == UNTOUCHED, SAYS_NOTHING, known)
 
 
-def _edits(
-    track: Track,
-    face: int,
-    references: npt.NDArray[np.int32],
-    sounds: Sounds,
-    opacity: npt.NDArray[np.float64],
-) -> npt.NDArray[np.void]:
-    open_ = opacity > 0
+def _views(
+    changes: Sequence[Change],
+    analysis: Analysis,
+    info: VideoInfo,
+    cast: Cast,
+    gates: Mapping[int, Measured],
+) -> dict[int, list[View]]:
+    """All that the movie shows of the people whose faces change, also where they say nothing."""
+    views: dict[int, list[View]] = {change.person: [] for change in changes}
+    for track in analysis.tracks:
+        own = views.get(cast.people.numbers.get(track.id) or -1 - track.id)
+        if own is not None:
+            shown = gate(track, _shot_pts(track, analysis), info, measured=gates[track.id])
+            own.append(View(track, shown.opacity == 1))
+    return views
+
+
+def _numbered(
+    changes: Sequence[Change], chosen: Mapping[int, Chosen], tracks: Sequence[Track]
+) -> tuple[tuple[Reference, ...], dict[int, npt.NDArray[np.int32]]]:
+    """The references that are used, and which of them each frame has, by the id of its track."""
+    by_id = {track.id: track for track in tracks}
+    numbers: dict[tuple[int, int], int] = {(SAME, SAME): SAME}
+    references: list[Reference] = []
+    indices = {}
+    for change in changes:
+        rows = [(track, frame) for track, frame in chosen[change.track.id].tolist()]
+        used = [row for row, opacity in zip(rows, change.opacity.tolist(), strict=True) if opacity > 0]
+        for track, frame in dict.fromkeys(used):
+            if (track, frame) not in numbers:
+                numbers[track, frame] = len(references)
+                references.append(_reference(by_id[track], frame))
+        indices[change.track.id] = np.array([numbers.get(row, SAME) for row in rows], np.int32)
+    return tuple(references), indices
+
+
+def _edits(change: Change, references: npt.NDArray[np.int32]) -> npt.NDArray[np.void]:
+    track, open_ = change.track, change.opacity > 0
     return edits_at(
         track.pts[open_],
         track.boxes[open_],
-        face=face,
+        face=max(change.person, 0),
         reference=references[open_],
-        sound=sounds[open_],
-        opacity=opacity[open_],
+        sound=change.sounds[open_],
+        opacity=change.opacity[open_],
         outline=track.faces["points"][open_],
     )
 
@@ -188,19 +250,7 @@ def _shot_pts(track: Track, analysis: Analysis) -> npt.NDArray[np.int64]:
     return analysis.pts[low:high]
 
 
-def _indices(
-    track: Track, chosen: Frames, used: npt.NDArray[np.bool_], references: list[Reference]
-) -> npt.NDArray[np.int32]:
-    """The number of each frame's reference in the plan, to which those that are used are added."""
-    indices = {SAME: SAME}
-    for frame in dict.fromkeys(chosen[used].tolist()):
-        if frame != SAME:
-            indices[frame] = len(references)
-            references.append(_reference(track, frame))
-    return np.array([indices.get(frame, SAME) for frame in chosen.tolist()], np.int32)
-
-
-def _near_note(track: Track, chosen: Frames, info: VideoInfo) -> list[str]:
+def _near_note(track: Track, chosen: Chosen, info: VideoInfo) -> list[str]:
     if nearest_reference(track, chosen, info.time_base) >= FAR_SECONDS:
         return []
     at = float(info.seconds(int(track.pts[0])))

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+LINE_SECONDS = 30
+"""A log of a two-hour film stays readable, and one can see that it is alive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -43,9 +46,9 @@ def silent(step: Step) -> None:
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:
-    """Bars on standard error with frames per second and time left; nothing if it is not a terminal."""
+    """Bars on standard error with frames per second and time left; if it is a file, a line now and then."""
     if not sys.stderr.isatty():
-        yield silent
+        yield _Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -60,6 +63,26 @@ def terminal_progress() -> Iterator[Progress]:
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         yield _BarsByStage(bars)
+
+
+class _Lines:
+    """A line every `LINE_SECONDS`, for the log of a job that takes longer than that."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._stages: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        began, before = self._stages.get(step.stage, (now, step.done))
+        if step.done < before:  # it starts over, as in a batch
+            began, before = now, step.done
+        self._stages[step.stage] = began, before
+        if now - self._last >= LINE_SECONDS:
+            self._last = now
+            count, speed = _in_words(step, (step.done - before) / max(now - began, 1e-6))
+            sys.stderr.write(", ".join(filter(None, [f"{step.stage} {count}", speed])) + "\n")
+            sys.stderr.flush()
 
 
 class _BarsByStage:

@@ -27,7 +27,9 @@ MAX_WAITING = 48
 """Frames held back, at most, while a batch of faces fills up."""
 WAITING_BYTES = 384 << 20
 """Memory that they may fill: of 4K in 10 bits, 15 frames."""
-CACHED_REFERENCES = 8
+CACHED_REFERENCES = 128
+"""Crops of references that are kept, each of 0.2 MB. People come back shot after shot, and may have the same
+reference again; to read one, its frame is decoded from the key frame before it on."""
 
 
 class Inpainter(Protocol):

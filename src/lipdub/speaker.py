@@ -1,5 +1,7 @@
 """The active-speaker network at work: which of the faces that are seen says what the movie's sound says."""
 
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,10 +10,10 @@ import numpy.typing as npt
 
 from lipdub import weights
 from lipdub.errors import MediaError
-from lipdub.faces.speaker import PER_SECOND, Pictures, Scorer
+from lipdub.faces.speaker import PER_SECOND, Pictures
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo
-from lipdub.media.probe_sound import probe_audio
+from lipdub.media.probe_sound import AudioInfo, probe_audio
 from lipdub.progress import Progress, fetching, silent
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.mfcc import STEP, WINDOW, mfcc
@@ -99,32 +101,79 @@ def sound_features(pcm: npt.NDArray[np.int16], start: float, pictures: int) -> n
     return mfcc(sound)
 
 
-def original_sound(movie: VideoInfo, path: Path) -> npt.NDArray[np.int16] | None:
-    """The movie's own sound, 16 kHz mono int16 mapped from a file that is written; None if it has none.
+class Original:
+    """The movie's own sound, decoded when it is first needed.
 
-    Raises:
-        RenderError: the disk is full.
+    Args:
+        movie: the movie.
+        path: of the file that will hold the samples, 2 MB a minute.
     """
-    try:
-        return decode_for_network(probe_audio(movie.path), path)
-    except MediaError:
-        return None
+
+    def __init__(self, movie: VideoInfo, path: Path) -> None:
+        self._path = path
+        self._info: AudioInfo | None = None
+        with suppress(MediaError):  # it has none
+            self._info = probe_audio(movie.path)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the movie has sound."""
+        return self._info is not None
+
+    @cached_property
+    def pcm(self) -> npt.NDArray[np.int16] | None:
+        """16 kHz mono int16, mapped from the file; None if there is none that can be decoded.
+
+        Raises:
+            RenderError: the disk is full.
+        """
+        try:
+            return None if self._info is None else decode_for_network(self._info, self._path)
+        except MediaError:
+            return None
 
 
-def load_speaker(
-    pcm: npt.NDArray[np.int16] | None, progress: Progress = silent
-) -> tuple[Scorer | None, list[str]]:
+class LateSpeaker:
+    """An `ActiveSpeaker` that is loaded when the first face is to be scored.
+
+    Args:
+        file: of LR-ASD.
+        sound: the movie's own.
+    """
+
+    def __init__(self, file: Path, sound: Original) -> None:
+        self._file, self._sound = file, sound
+
+    def __call__(self, pictures: Pictures, start: float) -> npt.NDArray[np.float32]:
+        """Scores [n]; NaN where the sound cannot be decoded (see `lipdub.faces.speaker.Scorer`)."""
+        if self._speaker is None:
+            return np.full(len(pictures), np.nan, np.float32)
+        return self._speaker(pictures, start)
+
+    @cached_property
+    def _speaker(self) -> ActiveSpeaker | None:
+        from lipdub.models.lr_asd import load_lr_asd
+
+        pcm = self._sound.pcm
+        return None if pcm is None else ActiveSpeaker(load_lr_asd(self._file), pcm)
+
+
+def find_speaker(sound: Original, progress: Progress = silent) -> tuple[LateSpeaker | None, list[str]]:
     """What tells who speaks, fetched if need be, and what is to be said where it cannot be had.
 
     Args:
-        pcm: the movie's own sound (see `original_sound`).
+        sound: the movie's own.
         progress: told how far the download is.
     """
-    if pcm is None:
+    if not sound.is_there:
         return None, []
     file = weights.locate_if_possible(NETWORK, progress=fetching(NETWORK, progress))
-    if file is None:
-        return None, [LIPS_ALONE]
+    return (None, [LIPS_ALONE]) if file is None else (LateSpeaker(file, sound), [])
+
+
+def speaker_of(pcm: npt.NDArray[np.int16]) -> ActiveSpeaker | None:
+    """What tells who says a sound (16 kHz mono) that is at hand; None if the network cannot be had."""
     from lipdub.models.lr_asd import load_lr_asd
 
-    return ActiveSpeaker(load_lr_asd(file), pcm), []
+    file = weights.locate_if_possible(NETWORK)
+    return None if file is None else ActiveSpeaker(load_lr_asd(file), pcm)

@@ -10,7 +10,12 @@ import numpy.typing as npt
 from lipdub.errors import MediaError, PlanError
 from lipdub.media.probe_sound import AudioInfo, probe_audio
 from lipdub.media.soundtrack import Soundtrack, lip_sound
-from lipdub.plan import Stem
+from lipdub.plan import Plan, Stem
+from lipdub.sampling import NETWORK_RATE
+
+SHORT_SECONDS = 0.25
+"""A stem may end so long before its last edit: edits go on for a fade of 0.12 s, files are cut at frames."""
+SHOWN_STEMS = 5
 
 
 def probe_stems(stems: Sequence[Stem]) -> list[AudioInfo]:
@@ -46,3 +51,23 @@ def hear_stems(
         track = Soundtrack(info, offset=stem.start + offset)
         sounds.append(lip_sound(track, folder / f"stem{number}.pcm", end)[0])
     return sounds
+
+
+def short_stems(plan: Plan, sounds: Sequence[npt.NDArray[np.int16]]) -> list[str]:
+    """What is to be said of stems that end while lips are to say them: a sentence, or none.
+
+    Args:
+        plan: what changes.
+        sounds: its stems, as `hear_stems` gives them.
+    """
+    seconds = plan.edits["pts"] * float(plan.time_base) - float(plan.origin)
+    short = []
+    for number, (stem, sound) in enumerate(zip(plan.stems, sounds, strict=True), 1):
+        needed = float(seconds[plan.edits["sound"] == number].max(initial=0))
+        end = len(sound) / NETWORK_RATE
+        if needed - end > SHORT_SECONDS:
+            short.append(f"{Path(stem.path).name} ends at {end:.2f} s, its cue at {needed:.2f} s")
+    if not short:
+        return []
+    more = f"; and {len(short) - SHOWN_STEMS} more" if len(short) > SHOWN_STEMS else ""
+    return [f"lips say nothing where a stem ends before its cue: {'; '.join(short[:SHOWN_STEMS])}{more}."]

@@ -79,5 +79,15 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_is_full_to_the_last_byte_leaves_nothing(tmp_path: Path):
+    with pytest.raises(RenderError, match="disk is full"), ShardWriter(tmp_path / "a.tar") as writer:
+        real, writer._file = writer._file, Path("/dev/full").open("wb")  # noqa: SIM115
+        writer._tar.fileobj = writer._file
+        writer.add("a", {}, NOISE[:64_000], [b"1"], "jpg")
+    real.close()
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_not_known_is_null():
     assert plain(np.array([0.12345, np.nan, -np.inf]), 3) == [0.123, None, None]

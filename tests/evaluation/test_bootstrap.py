@@ -59,3 +59,16 @@ def test_any_statistic_is_drawn_over_clips():
     assert found.clips == 40
     same = interval(lambda chosen: float(VALUES[chosen].mean()), 40)
     assert same == pytest.approx(mean_interval(VALUES))
+
+
+def test_centred_draws_lie_about_the_value():
+    """A statistic that falls with the number of different clips, as FID does: draws are all above it."""
+
+    def distinct(chosen):
+        return 100.0 / len(set(chosen.tolist())) + 0.01 * chosen[0]
+
+    plain = interval(distinct, 20, resamples=200)
+    centred = interval(distinct, 20, resamples=200, centred=True)
+    assert plain.low > plain.value
+    assert centred.low < centred.value < centred.high
+    assert centred.high - centred.low == pytest.approx(plain.high - plain.low)

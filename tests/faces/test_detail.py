@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub.faces.detail import kept_detail, lost_share, sharpened, skin_field, texture
+from lipdub.faces.detail import dulled, keeping, kept_detail, lost_share, sharpened, skin_field, texture
 
 SIZE = 64
 SHAPE = (220, 240)
@@ -87,3 +87,34 @@ def test_sharpening_keeps_flat_pictures_and_raises_what_is_fine():
     assert sharpened(np.ones((8, 8), np.float32), 1.0) == pytest.approx(1)
     assert sharpened(waves, 1.0).std() > 1.1 * waves.std()
     assert sharpened(waves, 0.0) is waves
+
+
+def test_lips_keep_their_detail_only_where_they_are_the_old_ones_and_nothing_is_lost():
+    skin = skin_field(None)
+
+    def kept(levels: float, lost: float) -> float:
+        return float(keeping(np.full((SIZE, SIZE, 3), levels / 255, np.float32), skin, lost).min())
+
+    assert (keeping(np.zeros((SIZE, SIZE, 3), np.float32), skin, 0.0) == 1).all()
+    assert kept(1.9, 0) == 1
+    assert 0 < kept(3.5, 0) < kept(3, 0) < kept(2.5, 0) < 1
+    assert kept(4.1, 0) == kept(0, 1) == 0
+    assert kept(0, 0.4) == pytest.approx(0.6)
+    assert np.array_equal(keeping(np.ones((SIZE, SIZE, 3), np.float32), skin, 0.0), skin)
+
+
+def test_lips_are_judged_as_a_whole():
+    """Of lips of which half are the same nothing stays; what changes outside them does not count."""
+    skin = skin_field(None)
+    error = np.zeros((SIZE, SIZE, 3), np.float32)
+    error[:, 32:] = 20 / 255
+    assert np.array_equal(keeping(error, skin, 0.0), skin)
+    error[:] = 20 / 255 * (skin == 1)[..., None]
+    assert (keeping(error, skin, 0.0) == 1).all()
+
+
+def test_sharpening_is_for_faces_of_another_size_than_the_network():
+    assert dulled(np.eye(2, 3)) == (0, 1)
+    assert dulled(np.eye(2, 3) / 2) == (1, 1)
+    assert dulled(np.eye(2, 3) * 2.5) == (1, 2.5)
+    assert 0 < dulled(np.eye(2, 3) * 1.3)[0] < 0.5

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipdub.faces import analyse as analysing
-from lipdub.faces import looks, speaker
+from lipdub.faces import looks, speaker, transitions
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.looks import Looks
 from lipdub.media.probe import VideoInfo, probe_video
@@ -51,6 +51,7 @@ def same(one: Analysis, other: Analysis) -> bool:
     return (
         np.array_equal(one.pts, other.pts)
         and one.shots == other.shots
+        and one.transitions == other.transitions
         and {track: who.tobytes() for track, who in one.who.items()}
         == {track: who.tobytes() for track, who in other.who.items()}
         and len(one.tracks) == len(other.tracks)
@@ -59,6 +60,7 @@ def same(one: Analysis, other: Analysis) -> bool:
             and np.array_equal(a.pts, b.pts)
             and a.faces.tobytes() == b.faces.tobytes()
             and np.array_equal(a.seen, b.seen)
+            and np.array_equal(a.clear, b.clear)
             for a, b in zip(one.tracks, other.tracks, strict=True)
         )
     )
@@ -105,6 +107,41 @@ def test_an_analysis_that_is_stopped_goes_on_and_ends_the_same(
     assert landmarker.calls <= 4 * (COUNT - known) + 20  # what was seen is not looked at again
 
 
+@pytest.fixture(scope="module")
+def dissolving(tmp_path_factory: pytest.TempPathFactory) -> VideoInfo:
+    """A face before a wall that dissolves into another wall, twice: over frames 20 to 31, and 60 to 71."""
+    walls = np.random.default_rng(3).integers(0, 200, (3, 9, 16, 3)).astype(np.float64)
+
+    def frames():
+        for n in range(100):
+            share = np.clip((n - 19) / 13, 0, 1) + np.clip((n - 59) / 13, 0, 1)
+            weights = np.maximum(1 - np.abs(share - np.arange(3)), 0)
+            wall = np.tensordot(weights, walls, 1).astype(np.uint8)
+            image = np.ascontiguousarray(wall.repeat(20, axis=0).repeat(20, axis=1))
+            draw_face(image, (100, 40, 48, 62))
+            yield av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="bgr0")
+
+    path = tmp_path_factory.mktemp("looks") / "dissolving.mkv"
+    return probe_video(movie(path, codec="ffv1", pix_fmt="bgr0", size=(320, 180), count=100, frames=frames()))
+
+
+@pytest.mark.parametrize("stops", [[25], [33, 95], [60, 66, 99]], ids=str)
+def test_dissolves_are_the_same_in_an_analysis_that_was_stopped(
+    dissolving: VideoInfo, tmp_path: Path, stops: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(transitions, "REACH", 30)
+    whole = analyse(dissolving, BlobLandmarker())
+    tick = Fraction(1, 25) / dissolving.time_base
+    assert [(round(t.first / tick), round(t.last / tick)) for t in whole.transitions] == [(19, 32), (59, 72)]
+    assert all(track.clear.min() < 0.1 for track in whole.tracks)  # an odd number of steps has no middle
+    for stop in stops:
+        with pytest.raises(StoppedError):
+            progress, record = stopped_at(stop), Looks(tmp_path / "record")
+            analyse(dissolving, BlobLandmarker(), progress=progress, record=record)
+    assert same(analyse(dissolving, BlobLandmarker(), record=Looks(tmp_path / "record")), whole)
+    assert same(analyse(dissolving, BlobLandmarker(), record=Looks(tmp_path / "record")), whole)
+
+
 def test_faces_are_embedded_about_once_a_second(made: VideoInfo, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(analysing, "PART_FRAMES", 250)
     embedder = Counting()
@@ -139,6 +176,17 @@ def test_a_damaged_part_is_made_again(made: VideoInfo, tmp_path: Path, harm: str
     changed = {"cut": part.read_bytes()[:-100], "flip": bytes(data), "empty": b""}
     part.write_bytes(changed[harm]) if harm in changed else part.unlink()
     assert same(analyse(made, BlobLandmarker(), record=Looks(tmp_path)), whole)
+
+
+def test_numbers_are_kept_beside_the_parts(tmp_path: Path):
+    record = Looks(tmp_path / "record")
+    assert record.recall("speech") is None
+    record.keep("speech", np.array([[1.5, 2.0]]))
+    np.testing.assert_array_equal(Looks(tmp_path / "record").recall("speech"), [[1.5, 2.0]])
+    (tmp_path / "record" / "speech.npy").write_bytes(b"\x93NUM")
+    assert record.recall("speech") is None
+    (tmp_path / "file").touch()
+    Looks(tmp_path / "file").keep("speech", np.zeros((0, 2)))  # what cannot be written is not kept
 
 
 def test_what_cannot_be_recorded_is_no_error(made: VideoInfo, tmp_path: Path):

@@ -63,3 +63,17 @@ def test_edges_say_little_about_light():
 def test_where_nothing_can_be_trusted_nothing_is_matched():
     error = _lower(np.float32(0.9))
     assert membrane(error, FLAT, MASK, SKIN).max() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_light_is_found_round_a_mouth_of_another_shape_and_does_not_flicker(seed: int):
+    """The same light on other shapes (40 levels strong, in the lower half), frame after frame."""
+    rng = np.random.default_rng(seed)
+    lights = []
+    for _ in range(3):
+        rough = cv2.GaussianBlur(rng.standard_normal((128, 128)), (0, 0), 5)
+        shapes = _lower((40 / 255 * rough / rough.std() * (np.hypot(X - 0.5, Y - 0.77) < 0.2))[..., None])
+        lit = membrane(shapes + _lower(np.float32(8 / 255)), FLAT, MASK, SKIN)
+        lights.append(255 * (lit - membrane(shapes, FLAT, MASK, SKIN))[INSIDE])
+    assert np.abs(np.mean(lights, axis=(1, 2)) - 8).max() < 0.5
+    assert np.abs(np.diff(lights, axis=0)).mean() < 0.3

@@ -29,7 +29,7 @@ FREEZE = Fraction(1, 10)
 LOST_FRAMES = 3
 """A face that is not seen for more frames than this is not where it was; tracks bridge up to 0.4 s."""
 LOST, SMALL, FROZEN = "not seen", "face too small", "the picture stands still"
-SHORT, SOUNDLESS = "too short", "no sound"
+SHORT, SOUNDLESS, CUT_OFF = "too short", "no sound", "its sound is too short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,10 @@ class Clip:
     def boxes(self) -> Box:
         """[n, 5]."""
         return self.track.boxes[self.rows]
+
+    def dropped(self, reason: str) -> "Dropped":
+        """The row of the report if it is not kept."""
+        return Dropped(float(self.start), self.seconds, reason, self.person)
 
     def part(self, first: int, last: int) -> "Clip":
         """Frames `first` up to `last` of it."""

@@ -2,62 +2,38 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.dataset.cutting import SAMPLES, SOUNDLESS, Clip, Dropped, cut_clips, heard
+from lipdub.dataset.cutting import SAMPLES, SOUNDLESS, Clip, Dropped, cut_clips
+from lipdub.dataset.fitting import Tools, audible, in_sync, speaking
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.pictures import stored, take_pictures
 from lipdub.dataset.shardfile import plain
 from lipdub.dataset.sources import Source, sound_beside
-from lipdub.dataset.syncing import (
-    IN_SYNC,
-    SHIFTS,
-    Curve,
-    Judge,
-    LipJudge,
-    confidence,
-    together,
-    verdict,
-)
+from lipdub.engine import DETECTOR, EMBEDDER
 from lipdub.errors import LipdubError, MediaError, RenderError
-from lipdub.faces.analyse import analyse
-from lipdub.faces.detect import FaceLandmarker
-from lipdub.faces.identity import Embedder
+from lipdub.faces.analyse import Analysis, analyse
+from lipdub.faces.looks import Looks
+from lipdub.looking import record_for
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe import VideoInfo, probe_video
 from lipdub.media.probe_sound import probe_audio
 from lipdub.people import find_people
 from lipdub.progress import Progress, silent
 
-QUIETEST = 33
-"""Root mean square of 16-bit samples below which a clip has no sound to learn from: -60 dB of full scale."""
-NO_FACE, SILENT, STILL, CHANGED = "no face", "silent", "a still picture", "could not be read a second time"
+NO_FACE, STILL = "no face", "a still picture"
+LONG = 7500
+"""Frames of a video from which what is seen of it is recorded while it is looked at: minutes of work."""
 UNREADABLE = "cannot be read"
-OFF, UNSURE = "off sync", "agrees too little with its sound"
 APERTURES, DEGREES, TIMES = 4, 1, 6
 """Decimals that are kept of apertures, of angles, and of seconds."""
 
 Pcm = npt.NDArray[np.int16]
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What a video is looked at with.
-
-    Attributes:
-        landmarker: finds faces.
-        embedder: tells people apart, if it is there.
-        judge: tells whether the sound is early or late.
-    """
-
-    landmarker: FaceLandmarker
-    embedder: Embedder | None = None
-    judge: Judge = field(default_factory=LipJudge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +130,9 @@ def _samples(
     if sound is None:
         row.error = SOUNDLESS
         return
-    analysis = analyse(info, tools.landmarker, progress=progress, embedder=tools.embedder)
+    analysis = analyse(
+        info, tools.landmarker, None, None, progress, _record(info, tools), None, tools.embedder
+    )
     row.seen = len(analysis.pts)
     if not analysis.tracks:
         row.error = NO_FACE
@@ -162,58 +140,42 @@ def _samples(
     people = find_people(analysis.tracks, analysis.who, info.time_base, 1 / info.rate)
     clips, dropped = cut_clips(analysis, info, people.numbers, options)
     row.dropped += dropped
-    clips = [part for clip in clips if (part := _audible(clip, sound, 0, options, row))]
-    if options.sync != "keep" or tools.judge.sees:
-        clips = _in_sync(info, clips, sound, tools.judge, options, row)
-    clips = [part for clip in clips if (part := _audible(clip, sound, row.shift, options, row))]
-    several, count = len(people.persons) > 1, 0
+    clips = _fitting(info, clips, analysis, sound, tools, options, row)
     for taken in take_pictures(info, clips, stored(options)):
-        count += 1
         first = taken.clip.sample(row.shift)
-        heard_there = np.array(sound[first : first + SAMPLES * len(taken.made)])
-        yield Sample(_meta(taken.clip, row, audio, options, several), heard_there, taken.made)
-    if count < len(clips):
-        row.error = CHANGED
+        heard = np.array(sound[first : first + SAMPLES * len(taken.made)])
+        yield Sample(_meta(taken.clip, row, audio, options, len(people.persons) > 1), heard, taken.made)
 
 
-def _in_sync(
-    info: VideoInfo, clips: list[Clip], sound: Pcm, judge: Judge, options: PrepareOptions, row: Row
+def _record(info: VideoInfo, tools: Tools) -> Looks | None:
+    """What an earlier run saw of a long video, to go on from; of a short one, none is kept."""
+    if (info.frames or 0) < LONG:
+        return None
+    optional = {EMBEDDER: tools.embedder, DETECTOR: tools.landmarker.detector}
+    return record_for(info, None, None, [name for name, used in optional.items() if used], fresh=False)
+
+
+def _fitting(
+    info: VideoInfo,
+    clips: list[Clip],
+    analysis: Analysis,
+    sound: Pcm,
+    tools: Tools,
+    options: PrepareOptions,
+    row: Row,
 ) -> list[Clip]:
-    """The clips whose sound is in time, once it is shifted by `row.shift`, which is found out here."""
-    curves = _curves(info, clips, sound, judge)
-    if not curves:
-        return []
-    found = verdict(together(curves, [len(clip.rows) for clip in clips]), judge.belief)
-    off = found.shift if found is not None and found.clear else 0
-    row.sync = judge.name if found is not None and found.clear else None
-    if options.sync == "shift" and abs(off) <= options.max_shift:
-        row.shift = off
-    kept = []
-    for clip, curve in zip(clips, curves, strict=True):
-        own, sure = verdict(curve, judge.belief), confidence(curve, row.shift)
-        reason = None
-        if options.sync != "keep" and own and own.clear and abs(own.shift - row.shift) > IN_SYNC:
-            reason = f"{OFF} (by {own.shift} frames)"
-        elif options.sync != "keep" and off != row.shift:
-            reason = f"{OFF} (by {off} frames)"
-        elif options.min_confidence is not None and (sure is None or sure < options.min_confidence):
-            reason = UNSURE
-        if reason:
-            row.dropped.append(Dropped(float(clip.start), clip.seconds, reason, clip.person))
-        else:
-            kept.append(replace(clip, confidence=sure))
-    return kept
-
-
-def _curves(info: VideoInfo, clips: list[Clip], sound: Pcm, judge: Judge) -> list[Curve]:
-    """The agreement of each clip that could be looked at."""
-    if not judge.sees:
-        return [judge.curve(clip, (), sound) for clip in clips]
-    found = {
-        id(t.clip): judge.curve(t.clip, t.made, sound) for t in take_pictures(info, clips, judge.picture)
-    }
-    unknown = np.full(len(SHIFTS), np.nan)
-    return [found.get(id(clip), unknown) for clip in clips]
+    """The clips that fit the sound; how far that is shifted, and what does not fit, is noted in the row."""
+    found = audible(clips, sound, 0, options)
+    row.dropped += found.dropped
+    if options.sync != "keep" or tools.judge.sees or options.min_confidence is not None:
+        found = in_sync(info, found.clips, sound, tools.judge, options)
+        row.shift, row.sync = found.shift, found.judge
+        row.dropped += found.dropped
+    found = audible(found.clips, sound, row.shift, options)
+    row.dropped += found.dropped
+    found = speaking(info, found.clips, analysis.tracks, sound, row.shift, tools, options)
+    row.dropped += found.dropped
+    return found.clips
 
 
 def _sound_of(info: VideoInfo, path: Path) -> tuple[Pcm | None, str | None]:
@@ -224,20 +186,6 @@ def _sound_of(info: VideoInfo, path: Path) -> tuple[Pcm | None, str | None]:
             if file is not None:
                 return decode_for_network(probe_audio(file), path), file.name
     return None, None
-
-
-def _audible(clip: Clip, sound: Pcm, shift: int, options: PrepareOptions, row: Row) -> Clip | None:
-    """The part of a clip that has sound, if there is enough of it."""
-    part = heard(clip, len(sound), shift, options.shortest)
-    reason = SOUNDLESS
-    if part is not None:
-        first = part.sample(shift)
-        samples = sound[first : first + SAMPLES * len(part.rows)].astype(np.float64)
-        if np.sqrt(np.mean(samples**2)) >= QUIETEST:
-            return part
-        reason = SILENT
-    row.dropped.append(Dropped(float(clip.start), clip.seconds, reason, clip.person))
-    return None
 
 
 def _meta(clip: Clip, row: Row, audio: str | None, options: PrepareOptions, several: bool) -> dict[str, Any]:

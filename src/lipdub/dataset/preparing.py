@@ -10,7 +10,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lipdub.dataset.making import Row, Sample, Tools, make_clips
+from lipdub.dataset.fitting import Tools
+from lipdub.dataset.making import Row, Sample, make_clips
 from lipdub.dataset.options import RATE, PrepareOptions
 from lipdub.dataset.report import Totals, write_report
 from lipdub.dataset.shardfile import ShardWriter
@@ -22,6 +23,7 @@ from lipdub.disk import telling
 from lipdub.engine import load_embedder, load_landmarker
 from lipdub.errors import DatasetError, OutputError
 from lipdub.progress import Progress, Step, silent
+from lipdub.speaker import speaker_of
 from lipdub.synccheck import load_embedder as load_sync_embedder
 
 MOST_BYTES = 2 << 30
@@ -111,17 +113,23 @@ def make_shard(chunk: Chunk) -> Chunk:
         load_landmarker() as landmarker,
         ShardWriter(chunk.shard) as writer,
     ):
-        tools = Tools(landmarker, load_embedder(), _judge(chunk.options))
-        for number, source in enumerate(chunk.sources, chunk.first):
-            if number in chunk.fatal:
-                rows.append(Row(source.name, source.speaker, error=FATAL))
-                continue
-            chunk.reading.write_text(str(number))
-            add = _Numbering(writer, number, chunk.options.pictures)
-            rows.append(make_clips(source, tools, chunk.options, Path(work), add, _stop_if_told))
+        tools = Tools(landmarker, load_embedder(), _judge(chunk.options), speaker_of)
+        try:
+            rows += (_row(chunk, number, tools, Path(work), writer) for number in range(len(chunk.sources)))
+        finally:
+            chunk.reading.unlink(missing_ok=True)
     write_sidecar(chunk, rows, writer.clips, writer.bytes, time.monotonic() - began)
-    chunk.reading.unlink(missing_ok=True)
     return chunk
+
+
+def _row(chunk: Chunk, place: int, tools: Tools, work: Path, writer: ShardWriter) -> Row:
+    """Make the clips of one video of a chunk."""
+    number, source = chunk.first + place, chunk.sources[place]
+    if number in chunk.fatal:
+        return Row(source.name, source.speaker, error=FATAL)
+    chunk.reading.write_text(str(number))
+    add = _Numbering(writer, number, chunk.options.pictures)
+    return make_clips(source, tools, chunk.options, work, add, _stop_if_told)
 
 
 def _judge(options: PrepareOptions) -> Judge:

@@ -5,6 +5,7 @@ import json
 import secrets
 import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -77,7 +78,8 @@ class ShardWriter:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            self._file.close()
+            with suppress(OSError):  # what is still to be written finds a full disk again
+                self._file.close()
             self._part.unlink(missing_ok=True)
             return
         with telling(self._part), self._file:

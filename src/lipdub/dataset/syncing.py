@@ -37,12 +37,17 @@ class Belief(NamedTuple):
     Attributes:
         evidence: by how much agreement at it must exceed that at any other shift, beside the nearest ones.
         agreement: how large it must be.
+        frames: how much must have been compared; of clips of 30 frames, two in five were wrong.
         relative: the evidence is in units of how far agreement at it lies above the median of all.
+        height: how far it must lie above the median, as a share of that: a network that does not know such
+            faces has small peaks anywhere, which stand out all the same.
     """
 
     evidence: float
     agreement: float = -np.inf
+    frames: int = 0
     relative: bool = False
+    height: float = 0.0
 
 
 class Verdict(NamedTuple):
@@ -85,7 +90,7 @@ class LipJudge:
     """
 
     name = "lips"
-    belief = Belief(0.3, 0.9)
+    belief = Belief(0.4, 1.0, frames=50)
     sees = False
 
     def picture(self, shown: Shown, box: Box, /) -> Picture:
@@ -106,7 +111,10 @@ class NetworkJudge:
         network: what makes them.
     """
 
-    belief = Belief(0.4, relative=True)
+    belief = Belief(0.5, relative=True, height=0.15)
+    """An expert trained on one speaker, on 50 held-out clips of his, of 3 s, shifted by up to 12 frames:
+    peaks of a third of the median distance, 96 % believed and right, 4 % wrong. On 30 clips of people it
+    never saw: peaks of 2 to 4 %, one believed; without a least height, one in three would be, and wrong."""
     sees = True
 
     def __init__(self, network: SyncEmbedder) -> None:
@@ -205,8 +213,14 @@ def together(curves: Sequence[Curve], frames: Sequence[int]) -> Curve:
     return np.where(counted >= LEAST * weights.sum(), total / np.maximum(counted, 1), np.nan)
 
 
-def verdict(curve: Curve, belief: Belief) -> Verdict | None:
-    """What a curve says, of a clip or of a whole video; None if it says nothing."""
+def verdict(curve: Curve, frames: int, belief: Belief) -> Verdict | None:
+    """What a curve says, of a clip or of a whole video; None if it says nothing.
+
+    Args:
+        curve: how well picture and sound agree.
+        frames: of the clip or of all clips.
+        belief: when a shift is believed.
+    """
     known = np.isfinite(curve)
     if not known.any():
         return None
@@ -214,9 +228,11 @@ def verdict(curve: Curve, belief: Belief) -> Verdict | None:
     others = curve[known & (np.abs(SHIFTS - SHIFTS[best]) > NEAR)]
     if not len(others):
         return None
-    evidence, above = float(curve[best] - others.max()), float(curve[best] - np.nanmedian(curve))
+    usual = float(np.nanmedian(curve))
+    evidence, above = float(curve[best] - others.max()), float(curve[best] - usual)
     evidence /= max(above, 1e-9) if belief.relative else 1
-    clear = evidence >= belief.evidence and curve[best] >= belief.agreement
+    high = curve[best] >= belief.agreement and above >= belief.height * abs(usual)
+    clear = evidence >= belief.evidence and high and frames >= belief.frames
     shift = int(SHIFTS[best])
     return Verdict(0 if abs(shift) <= IN_SYNC else shift, evidence, bool(clear))
 

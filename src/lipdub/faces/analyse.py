@@ -14,10 +14,11 @@ from lipdub.faces.finder import FaceFinder
 from lipdub.faces.gallery import INTERVAL_SECONDS, EmbeddingWatch, Gallery
 from lipdub.faces.identity import Embedder, Embedding
 from lipdub.faces.looks import PART_FRAMES, Look, Looks, Part
-from lipdub.faces.shots import CutDetector
+from lipdub.faces.shots import CutDetector, shrunk
 from lipdub.faces.sighting import sightings
 from lipdub.faces.speaker import Scorer, SpeakerWatch, face_picture
 from lipdub.faces.track import BRIDGED_SECONDS, Track, Tracker, finish_track
+from lipdub.faces.transitions import Transition, TransitionWatch, clearness, distinct
 from lipdub.media.frames import read_frames, upright_image
 from lipdub.media.marks import Mark, checksum, read_after
 from lipdub.media.planes import pts_of
@@ -34,12 +35,14 @@ class Analysis:
         shots: pts of the first frame of each shot.
         tracks: faces, each through one shot, several at a time.
         who: id of a track: the embedding of its person, of length 1, where one could be made.
+        transitions: dissolves and fades, ascending.
     """
 
     pts: npt.NDArray[np.int64]
     shots: tuple[int, ...]
     tracks: tuple[Track, ...]
     who: Mapping[int, Embedding] = field(default_factory=dict)
+    transitions: tuple[Transition, ...] = ()
 
 
 def analyse(
@@ -101,7 +104,7 @@ class Looker:
         embedder: Embedder | None = None,
     ) -> None:
         self._info = info
-        self._find, self._is_cut = FaceFinder(landmarker), CutDetector()
+        self._find, self._is_cut, self._mixing = FaceFinder(landmarker), CutDetector(), TransitionWatch()
         max_gap = round(Fraction(BRIDGED_SECONDS) / info.time_base)
         self._tracker = Tracker(max_gap)
         self._watch = SpeakerWatch(scorer, max_gap) if scorer else None
@@ -111,6 +114,8 @@ class Looker:
         self._pending: list[Look] = []
         self._times = array("q")
         self._shots: list[int] = []
+        self._mixed: list[Transition] = []
+        self._transitions: list[Transition] = []
         self._total = total
         self._progress = progress
 
@@ -119,6 +124,7 @@ class Looker:
         image = upright_image(frame, self._info)
         cut, now = self._is_cut(image), pts_of(frame)
         factor = self._info.geometry.upright_size[1] / image.shape[0]
+        self._mixed += self._mixing(now, shrunk(self._is_cut.state.last), cut)
         seconds = float(self._info.seconds(now))
         found = self._find(image, seconds, cut)
         look = Look(now, cut, sightings(found, image, factor))
@@ -135,7 +141,8 @@ class Looker:
         for look in part.looks:
             self._take(look)
             self._progress(Step("analyse", len(self._times), self._total))
-        self._find.memory, self._is_cut.state = part.memory, part.cuts
+        self._find.memory, self._is_cut.state, self._mixing.state = part.memory, part.cuts, part.recent
+        self._transitions += part.transitions
 
     def part(self, mark: Mark | None) -> Part:
         """The looks since the last part, with who speaks in them and what is remembered after them."""
@@ -143,10 +150,13 @@ class Looker:
             self._watch.score()
         if self._embed:
             self._embed.forget()
+        mixed, self._mixed = self._mixed, []
+        mixed += self._mixing.finish() if mark is None else []
+        self._transitions += mixed
         looks, self._pending = self._pending, []
         for look in looks:
             self._take(look)
-        return Part(looks, self._find.memory, self._is_cut.state, mark)
+        return Part(looks, self._find.memory, self._is_cut.state, mark, self._mixing.state, mixed)
 
     def analysis(self) -> Analysis:
         """What was seen in all."""
@@ -154,8 +164,10 @@ class Looker:
             self.part(None)
         pts = np.array(self._times, dtype=np.int64)
         time_base = float(self._info.time_base)
-        tracks = tuple(finish_track(track, pts, time_base) for track in self._tracker.finish())
-        return Analysis(pts, tuple(self._shots), tracks, self._gallery.people())
+        transitions = distinct(self._transitions)
+        clear = clearness(pts, self._shots, transitions)
+        tracks = tuple(finish_track(track, pts, time_base, clear) for track in self._tracker.finish())
+        return Analysis(pts, tuple(self._shots), tracks, self._gallery.people(), transitions)
 
     def _take(self, look: Look) -> None:
         self._gallery.take(look.embedded, self._tracker.add(look.pts, look.faces, look.cut))

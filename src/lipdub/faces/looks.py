@@ -10,7 +10,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from lipdub.faces.finder import Memory
 from lipdub.faces.gallery import EMBEDDED, NOBODY, Embedded
 from lipdub.faces.shots import CutMemory
 from lipdub.faces.sighting import SIGHTING, Sightings
+from lipdub.faces.transitions import Recent, Transition
 from lipdub.media.marks import Mark
 
 PART_FRAMES = 250
@@ -46,12 +47,16 @@ class Part:
         memory: what the face finder remembered after them.
         cuts: what the cut detector remembered after them.
         mark: the last frame; None in the last part, after which nothing comes.
+        recent: the last frames as the transition watch remembered them.
+        transitions: those that were measured in this part, some seconds after they were.
     """
 
     looks: Sequence[Look]
     memory: Memory
     cuts: CutMemory
     mark: Mark | None
+    recent: Recent = field(default_factory=Recent)
+    transitions: Sequence[Transition] = ()
 
 
 class Looks:
@@ -104,6 +109,22 @@ class Looks:
             unfinished.replace(self._path)
         self._count += 1
 
+    def recall(self, name: str) -> npt.NDArray[np.float64] | None:
+        """Numbers that were kept beside the parts; None if there are none of that name."""
+        try:
+            return np.asarray(np.load(self._folder / f"{name}.npy", allow_pickle=False), np.float64)
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def keep(self, name: str, values: npt.NDArray[np.float64]) -> None:
+        """Keep numbers beside the parts."""
+        unfinished = self._folder / f"{name}.{os.getpid()}"
+        with suppress(OSError):  # the record only saves time
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with unfinished.open("wb") as file:
+                np.save(file, values, allow_pickle=False)
+            unfinished.replace(self._folder / f"{name}.npy")
+
     @property
     def _path(self) -> Path:
         return self._folder / f"{self._count:06d}.npz"
@@ -129,6 +150,8 @@ def _packed(part: Part) -> dict[str, npt.NDArray[np.generic]]:
         "next_search": np.array(part.memory.next_search, np.float64),
         "turn": np.array(part.memory.turn, np.int64),
         **{f"cuts_{name}": np.asarray(value) for name, value in asdict(part.cuts).items()},
+        **{f"recent_{name}": np.asarray(value) for name, value in asdict(part.recent).items()},
+        "transitions": np.array(part.transitions, np.int64).reshape(-1, 3),
         "mark": np.array([] if part.mark is None else [part.mark.pts, part.mark.check], np.int64),
     }
 
@@ -153,7 +176,9 @@ def _unpacked(arrays: "np.lib.npyio.NpzFile") -> Part:
     )
     mark = Mark(*arrays["mark"].tolist()) if arrays["mark"].size else None
     memory = Memory(there, lost, float(arrays["next_search"]), int(arrays["turn"]))
-    return Part(looks, memory, cuts, mark)
+    recent = Recent(*(arrays[f"recent_{own.name}"] for own in fields(Recent)))
+    transitions = [Transition(*row) for row in arrays["transitions"].tolist()]
+    return Part(looks, memory, cuts, mark, recent, transitions)
 
 
 def _of_kind(rows: npt.NDArray[np.generic], kind: np.dtype[np.void]) -> npt.NDArray[np.void]:

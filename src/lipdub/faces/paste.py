@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lipdub.faces.crop import Box, turn
-from lipdub.faces.detail import kept_detail, lost_share, sharpened, skin_field, texture
+from lipdub.faces.detail import dulled, keeping, kept_detail, lost_share, sharpened, skin_field, texture
 from lipdub.faces.mask import Field, Outline, mask_field, spread
 from lipdub.faces.seam import membrane
 from lipdub.faces.warp import warp
@@ -76,9 +76,9 @@ def paste(
     """Replace the mouth, in place.
 
     What is added is opacity · mask · (new − old). Light and colour are matched at the mask's rim; what is
-    finer than the network's resolution stays where the skin does, and is made anew at the lips. A network
-    that returns its input changes nothing where the face is no larger than that; a sample where the mask is 0
-    keeps every bit.
+    finer than resampling carries stays where the skin does, and is made anew at the lips. A network that
+    returns its input changes nothing where the face is no larger than its picture; a sample where the mask is
+    0 keeps every bit.
 
     Args:
         planes: of the coded picture; changed.
@@ -101,13 +101,13 @@ def paste(
     half = np.float32(0.5)
     error, shown = (generated - seen) * half, (seen + 1) * half
     error -= membrane(error, shown, mask, skin)
-    change = warp(sharpened(error, lost_share(to_crop)), to_crop, region.size)
-    fields = np.dstack([mask * np.float32(opacity), kept_detail(error, skin)])
-    shares = spread(fields, to_crop, region.size, size)
-    if lost_share(to_crop) > 0:
+    change = warp(sharpened(error, *dulled(to_crop)), to_crop, region.size)
+    kept = kept_detail(error, keeping(error, skin, lost_share(to_crop)))
+    shares = spread(np.dstack([mask * np.float32(opacity), 1 - kept]), to_crop, region.size, size)
+    if (kept < 1).any():
         old = np.clip(canvas.colour.to_rgb(planes, region), 0, 1)
-        detail = old - warp(sharpened(shown, 1.0), to_crop, region.size)
-        change += lost_share(to_crop) * _other_detail(detail, shares[..., 1], to_crop, size, outline)
+        detail = old - warp(sharpened(shown, *dulled(to_crop)), to_crop, region.size)
+        change += _other_detail(detail, 1 - shares[..., 1], to_crop, size, outline)
     canvas.colour.add(planes, region, shares[..., :1] * change)
 
 

@@ -4,13 +4,13 @@ Skin where the old and the new picture should agree (the mask's rim, and the ski
 how much the network misses the light. That error is continued inward as a smooth membrane, by inverse
 distances as in mean-value cloning, on a small grid. What makes it steady in time is what it trusts: a place
 counts little where the picture is steep, since a small movement is an error there, and where the error is
-large, since that is another shape and not another light. Frames are matched one by one, so that segments stay
-independent.
+unlike that round about, since that is another shape and not another light. Frames are matched one by one, so
+that segments stay independent.
 
 Measured on what the published network made of 8 videos, low frequencies, levels of 255
 (`benchmarks/compositing.py`): at the rim it is off by 3.7, with the membrane by 1.3; the skin's error
-flickers by 0.70 from frame to frame, and then by 0.36. A Laplacian pyramid leaves 2.2 and 0.51, Poisson
-cloning 1.5 and 0.52.
+flickers by 0.71 from frame to frame, and then by 0.35. A Laplacian pyramid leaves 2.2 and 0.53, Poisson
+cloning 1.5 and 0.57.
 """
 
 from functools import lru_cache
@@ -24,10 +24,14 @@ from lipdub.faces.mask import Field
 CELLS = 32
 """Cells of the membrane, across and down: light changes slowly over a face."""
 LIGHT = 12 / 255
-"""An error of this size counts half; published outputs are off by 2 to 6 levels."""
+"""An error so far from the light found counts half; published outputs are off by 2 to 6 levels."""
 STEEP = 2 / 255
 """A slope of so much a pixel, in the network's picture of 128, makes a place count half."""
 SLOPE_SIZE = 128
+PASSES = 4
+"""So often it is fitted, each time with trust in what lies near the last fit: the errors of another mouth are
+no light. Measured with another frame's mouth on 11 clips, 8 levels and 5 % of gamma too bright: one pass
+leaves 0.86 levels of that, which flicker by 0.27, four leave 0.28 and 0.13, five 0.26 and 0.13."""
 DOUBT = 0.03
 """Share of the trust that says that there is no error: where all is another shape, nothing is matched."""
 FALL = 2
@@ -50,10 +54,12 @@ def membrane(
     """
     small = cv2.resize(error, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
     trust = _trust(seen, mask, skin)
-    weight = trust / (1 + (np.abs(small).max(axis=-1) / LIGHT) ** 2)
-    weighted = np.dstack([small * weight[..., None], weight + np.float32(DOUBT) * trust])
-    sums = cv2.filter2D(weighted, -1, _falling(), borderType=cv2.BORDER_CONSTANT)
-    field = sums[..., :3] / np.maximum(sums[..., 3:], np.float32(1e-9))
+    field = np.zeros_like(small)
+    for _ in range(PASSES):
+        weight = trust / (1 + (np.abs(small - field).max(axis=-1) / LIGHT) ** 2)
+        weighted = np.dstack([small * weight[..., None], weight + np.float32(DOUBT) * trust])
+        sums = cv2.filter2D(weighted, -1, _falling(), borderType=cv2.BORDER_CONSTANT)
+        field = sums[..., :3] / np.maximum(sums[..., 3:], np.float32(1e-9))
     return np.asarray(cv2.resize(field, error.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 

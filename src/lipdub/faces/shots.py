@@ -89,7 +89,7 @@ class CutDetector:
     def __call__(self, image: npt.NDArray[np.uint8]) -> bool:
         """Whether this frame [H, W, 3] begins a new shot; the first frame does."""
         grey = thumbnail(image)
-        small = np.asarray(cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA), np.float32)
+        small = shrunk(grey)
         before, flat = self.state, float(small.std()) < FLAT
         change = float(np.abs(grey - before.last).mean()) if before.last.size else 0.0
         hard = not before.last.size or _is_cut(grey, before, change)
@@ -109,6 +109,11 @@ def thumbnail(image: npt.NDArray[np.uint8]) -> Grey:
     step = max(1, min(image.shape[0] // (6 * THUMBNAIL[1]), image.shape[1] // (6 * THUMBNAIL[0])))
     small = cv2.resize(image[::step, ::step], THUMBNAIL, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) / 255, np.float32)
+
+
+def shrunk(grey: Grey) -> Grey:
+    """A thumbnail as it is remembered: [18, 32]."""
+    return np.asarray(cv2.resize(grey, SMALL, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _is_cut(grey: Grey, before: CutMemory, change: float) -> bool:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from lipdub.faces.crop import lip_aperture, to_crop
 from lipdub.faces.detect import Face, Image, scaled
-from lipdub.faces.mouths import SKIN_SHAPE, look_at_mouth
+from lipdub.faces.mouths import EDGE_ANGLES, SURFACE_SHAPE, look_at_mouth
 from lipdub.faces.pose import head_pose
 
 JAW = (132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361)
@@ -21,7 +21,8 @@ KEPT = (*JAW, *MOUTH, NOSE_BASE)
 
 SIGHTING = np.dtype(
     [("box", "f8", 5), ("points", "f2", (len(KEPT), 2)), ("aperture", "f4"), ("yaw", "f4"), ("pitch", "f4"),
-     ("sharpness", "f4"), ("covered", "f4"), ("skin", "f2", SKIN_SHAPE), ("speaking", "f4")]
+     ("sharpness", "f4"), ("edges", "f2", EDGE_ANGLES), ("covered", "f4"), ("surface", "f2", SURFACE_SHAPE),
+     ("speaking", "f4")]
 )  # fmt: skip
 """A face in one frame; NaN stands for what was not measured.
 
@@ -30,8 +31,9 @@ points: the landmarks `KEPT`, in fractions of the crop's width and height, uprig
 aperture: of the inner lips (see `lip_aperture`).
 yaw, pitch: of the head, in degrees (see `lipdub.faces.pose.head_pose`).
 sharpness: of the mouth's picture, 0 to 1 (see `lipdub.faces.mouths`).
-covered: which share of the mouth something hides, 0 to 1; known when its track is.
-skin: colours on and round the mouth, from which that is told.
+edges: gradients of the mouth's picture along some directions, from which a blur is told.
+covered: how surely something hides the mouth, 0 to 1; known when its track is.
+surface: colours and gradients on and round the mouth, from which that is told.
 speaking: score of the active-speaker network, positive where the face speaks.
 """
 
@@ -54,5 +56,5 @@ def sightings(faces: Sequence[Face], image: Image | None = None, factor: float =
         row["aperture"] = lip_aperture(face.landmarks)
         row["yaw"], row["pitch"] = head_pose(face.landmarks)
         if image is not None:
-            row["sharpness"], row["skin"] = look_at_mouth(image, face.box)
+            row["sharpness"], row["edges"], row["surface"] = look_at_mouth(image, face.box)
     return rows

@@ -27,6 +27,8 @@ class Track:
         pts: [n] int64, ascending.
         faces: [n], the face in each of them; smooth in time, and interpolated where it was not seen.
         seen: [n] bool, whether it was seen there.
+        clear: [n] or a single number, 0 to 1: how clearly each of them shows this shot alone (see
+            `lipdub.faces.transitions.clearness`).
     """
 
     id: int
@@ -34,6 +36,7 @@ class Track:
     pts: npt.NDArray[np.int64]
     faces: Sightings
     seen: npt.NDArray[np.bool_]
+    clear: npt.NDArray[np.float64] = field(default_factory=lambda: np.ones(()))
 
     @property
     def boxes(self) -> Box:
@@ -121,21 +124,28 @@ class Tracker:
         self._open = [t for t in self._open if not done(t)]
 
 
-def finish_track(track: _Open, frame_pts: npt.NDArray[np.int64], time_base: float) -> Track:
+def finish_track(
+    track: _Open,
+    frame_pts: npt.NDArray[np.int64],
+    time_base: float,
+    clear: npt.NDArray[np.float64] | None = None,
+) -> Track:
     """Bridge a track's gaps and smooth it.
 
     Args:
         track: the faces that were found.
         frame_pts: [N], pts of all frames of the movie that were looked at.
         time_base: seconds a tick.
+        clear: [N], how clearly each of the frames shows one shot alone; None if all do.
     """
     low, high = np.searchsorted(frame_pts, [track.pts[0], track.pts[-1]])
     pts = frame_pts[low : high + 1]
     found = np.array(track.pts)
     faces = bridged(track.sightings, found, pts)
-    faces["covered"] = covered(faces["skin"])
+    faces["covered"] = covered(faces["surface"], np.column_stack([faces["yaw"], faces["pitch"]]))
     smooth_faces(faces, (pts * time_base).astype(np.float64))
-    return Track(track.id, track.shot, pts, faces, np.isin(pts, found))
+    own = np.ones(len(pts)) if clear is None else clear[low : high + 1]
+    return Track(track.id, track.shot, pts, faces, np.isin(pts, found), own)
 
 
 def bridged(faces: Sightings, found: npt.NDArray[np.int64], pts: npt.NDArray[np.int64]) -> Sightings:

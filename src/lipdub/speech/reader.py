@@ -10,6 +10,7 @@ from lipdub.speech.mel import BLOCK, N_MELS, SILENCE, Floats, Pcm, mel_block
 from lipdub.speech.windows import WINDOW, window_start
 
 KEPT_BLOCKS = 8  # 26 s of sound, more than a batch of consecutive frames spans
+KEPT_VOICES = 16  # more than speak within a batch; a movie's 600 cues would hold 224 MB of blocks
 
 
 class MelReader:
@@ -42,12 +43,12 @@ class Voices:
     """
 
     def __init__(self, sounds: Sequence[Pcm]) -> None:
-        self._readers = [MelReader(pcm) for pcm in sounds]
+        self._reader = lru_cache(maxsize=KEPT_VOICES)(lambda sound: MelReader(sounds[sound]))
 
     def windows(self, times: Sequence[Fraction], sounds: Sequence[int]) -> Floats:
         """Mel windows [n, 80, 16] of frames shown at `times`, each of the sound of that number (n each)."""
         windows = np.full((len(times), N_MELS, WINDOW), SILENCE, np.float32)
         for sound in {sound for sound in sounds if sound >= 0}:
             rows = [row for row, number in enumerate(sounds) if number == sound]
-            windows[rows] = self._readers[sound].windows([times[row] for row in rows])
+            windows[rows] = self._reader(sound).windows([times[row] for row in rows])
         return windows

@@ -20,6 +20,7 @@ _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
 # Neither may begin with a dash: they become an argument of pip.
 _PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]*==[0-9][\w.!+-]*", re.ASCII)
 _OPTION = re.compile(r"--[a-z][a-z-]*")
+_COMMAND = re.compile(r"[a-z][a-z-]*")
 _HUB_TYPES = ("model", "space", "dataset")
 _PACKAGE_KINDS: tuple[Literal["wheel", "sdist"], ...] = ("wheel", "sdist")
 
@@ -69,7 +70,8 @@ class Entry:
     `sha256` is 64 lower-case hexadecimal digits. Sizes are in bytes: exactly one of `size` (exact) and
     `size_about` (rounded) is set. `sources` has at least one element, in the order in which they are tried.
     `option` is the option of the command line that takes a path instead, if there is one. `without` says, of
-    a file that can be done without, what is not so good then; it is None for one that is needed.
+    a file that can be done without, what is not so good then; it is None for one that is needed. `command` is
+    the command that asks for it.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Entry:
     notice: str | None = None
     option: str | None = None
     without: str | None = None
+    command: str = "sync"
 
     @property
     def limit(self) -> int:
@@ -181,6 +184,7 @@ def _entry(name: str, table: Any, where: str) -> Entry:
         notice=fields.text_or_none("notice"),
         option=fields.text_or_none("option", _OPTION),
         without=fields.text_or_none("without"),
+        command=fields.text("command", _COMMAND) if "command" in fields else "sync",
     )
     if (entry.size is None) == (entry.size_about is None):
         raise fields.wrong("needs exactly one of `size` and `size_about`")
