@@ -244,7 +244,7 @@ def tell(given: argparse.Namespace) -> None:
         own, other = mean_interval(row["own"]), mean_interval(row["other"])
         lines.append([
             row["arm"], row["step"], f"{own.value:.3f} ({own.low:.3f} … {own.high:.3f})", f"{other.value:.3f}",
-            f"{np.mean(row['cosine']):.3f}" if row["cosine"] else "–", f"{np.mean(row['heard']):.2f}",
+            f"{np.mean(row['cosine']):.3f}" if row["cosine"] else "–", f"{np.mean(row['heard']):.4f}",
             f"{np.mean(row['l1']):.1f}",
         ])  # fmt: skip
     true = [np.mean(row["true_cosine"]) for row in rows if row["true_cosine"]]
@@ -258,7 +258,10 @@ def tell(given: argparse.Namespace) -> None:
         f"five frames an update, on one core of a shared CPU; {len(rows[-1]['own'])} clips that nobody was trained on. All arms go on "
         f"from one base; they differ in L_sync, and in how it is weighted by t. L2 is weighted by ᾱ_t in all. "
         "Correlation of the aperture with the true one at lag 0 (bootstrap over clips); change and error in grey levels "
-        "of the lower half: between the two sounds, and from the true frame.",
+        "of the lower half: between the two sounds, and from the true frame. Sampling has the steps "
+        f"{', '.join(map(str, START))} and begins with the reference, noised to the last. Where the sound changes the "
+        "picture by less than a grey level, the network does not listen yet, and correlations, alike for both sounds, "
+        "are chance.",
         table(head, lines),
         f"The true pictures at this size come to a correlation of {mean_interval(rows[0]['bound']).value:.3f}"
         + (f", a cosine of {true[0]:.3f}." if true else "."),
