@@ -122,13 +122,13 @@ def with_choices(
         options: the dataclass whose fields they are.
         defaults: one of them, whose values are the defaults instead of the class'.
     """
+    values = {field.name: getattr(defaults, field.name, field.default) for field in fields(options)}
+    panels = PANEL_OF if texts is TEXTS else {}
 
     def extend(command: Command) -> Command:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        added = [
-            _parameter(name, texts[name], getattr(defaults, name, _default(options, name))) for name in names
-        ]
+        added = [_parameter(name, texts[name], values[name], panels.get(name)) for name in names]
         # The command's own options come first, as they do in its signature.
         vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
         command.__annotations__.pop("choices")
@@ -162,16 +162,12 @@ def options_from(choices: dict[str, Any], **more: Any) -> SyncOptions:
     return choose(None, given | more)
 
 
-def _default(options: type[Any], name: str) -> Any:
-    return next(field.default for field in fields(options) if field.name == name)
-
-
-def _parameter(name: str, text: tuple[Any, str], default: Any) -> inspect.Parameter:
-    kind, words = text
+def _parameter(name: str, told: tuple[Any, str], default: Any, panel: str | None) -> inspect.Parameter:
+    kind, text = told
     flag = (f"--{name.replace('_', '-')}",) if kind is bool else ()
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=str(default) if isinstance(default, Fraction) else default,
-        annotation=Annotated[kind, typer.Option(*flag, help=words, rich_help_panel=PANEL_OF.get(name))],
+        annotation=Annotated[kind, typer.Option(*flag, help=text, rich_help_panel=panel)],
     )

@@ -9,12 +9,15 @@ from lipdub.choices import EVALUATION, options_from, with_choices, with_options
 from lipdub.console import Json, reporting, tell
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.texts import PREPARE_TEXTS, prepare_options
+from lipdub.training.config import FINETUNING, TrainOptions
+from lipdub.training.config import choose as training_options
 from lipdub.training.expert_options import EXPERT_TEXTS, ExpertOptions, Files
+from lipdub.training.texts import FINETUNE_TEXTS, TRAIN_TEXTS
 
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"
-STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
 STOPPED = "stopped; run the same command again to go on where it was."
+STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -70,6 +73,54 @@ def train_expert(
         with terminal_progress() as progress:
             result = expert.train_expert(files, options, progress)
         tell(result.as_json(), result.sentence(), (), as_json)
+
+
+@commands.command(rich_help_panel=PANEL)
+@with_choices(*TRAIN_TEXTS, texts=TRAIN_TEXTS, options=TrainOptions)
+def train(
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARDS…", help="Folders made by lipdub prepare.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")],
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Train Diff2Lip from nothing or from weights; run it again, and it goes on from its last checkpoint.
+
+    RUN/weights.safetensors is ready for sync --weights. Several GPUs: torchrun --nproc-per-node 8 --no-python
+    lipdub train … Beside it: log.jsonl, curves.png, pictures of samples, the last checkpoints.
+    """
+    with reporting(as_json, STOPPED_TRAINING):
+        options = training_options(choices)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import loop
+
+        with terminal_progress() as progress:
+            result = loop.train(shards, output, options, progress)
+        if result is not None:
+            tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+
+
+@commands.command(rich_help_panel=PANEL)
+@with_choices(*FINETUNE_TEXTS, texts=FINETUNE_TEXTS, options=TrainOptions, defaults=FINETUNING)
+def finetune(
+    movie: Annotated[Path, typer.Argument(metavar="MOVIE", help="Where the person speaks, undubbed.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the run.")],
+    face: Annotated[int | None, typer.Option(help="Whose, if there are several: see plan --sheet.")] = None,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Teach the network one person: cut the clips out of a movie, and train on them; run again, it goes on.
+
+    OUTPUT/weights.safetensors is ready for sync --weights. With --expert, the lips are also judged by it.
+    """
+    with reporting(as_json, STOPPED_TRAINING):
+        options = training_options(choices)
+        from lipdub.progress import terminal_progress
+        from lipdub.training import finetuning
+
+        with terminal_progress() as progress:
+            result = finetuning.finetune(movie, output, options, face, progress)
+        if result is not None:
+            tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)

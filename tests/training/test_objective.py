@@ -14,11 +14,8 @@ from lipdub.errors import OptionError, TrainingError
 from lipdub.models.discriminator import SequencePatchGan
 from lipdub.training.losses import estimate
 from lipdub.training.objective import (
-    IMAGE_TERMS,
-    PRESETS,
     WEIGHTINGS,
     Judges,
-    Weights,
     by_gate,
     by_signal,
     check_finite,
@@ -27,6 +24,7 @@ from lipdub.training.objective import (
     total,
     weighted_mean,
 )
+from lipdub.training.terms import JUDGED_TERMS, PRESETS, Weights
 from tests.support.weights import small_network
 
 TERMS = tuple(asdict(Weights()))
@@ -194,7 +192,7 @@ def test_weighted_means_by_hand() -> None:
 
 
 def test_gated_terms_learn_only_from_the_early_steps(seen: Corrupted, judges: Judges) -> None:
-    for term in IMAGE_TERMS:
+    for term in ("l2", *JUDGED_TERMS):
         weights = Weights().without(*set(TERMS) - {term})
         eps = drawn(10, 3, 8, 8, seed=4).requires_grad_()
         terms_of(seen, eps, judges, weights, weightings={term: by_gate})[term].backward()

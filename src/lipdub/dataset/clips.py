@@ -4,13 +4,14 @@ A shard is a tar in which the files of a clip lie next to each other: KEY.json, 
 samples a frame), KEY.000000.jpg (or .png) and on. See `lipdub.dataset.tar` for how they are found.
 """
 
+import copy
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Self, overload
 
 import cv2
 import numpy as np
@@ -122,6 +123,12 @@ class Clips(Sequence[Clip]):
         self._clips = [clip for folder in folders for shard in _shards(Path(folder)) for clip in _scan(shard)]
         if not self._clips:
             raise DatasetError("There is no clip in the shards; give folders that lipdub prepare has filled.")
+
+    def only(self, speaker: str) -> Self:
+        """The clips of one speaker, in their order."""
+        chosen = copy.copy(self)
+        chosen._clips = [clip for clip in self._clips if clip.speaker == speaker]
+        return chosen
 
     @property
     def speakers(self) -> list[str]:

@@ -1,10 +1,9 @@
 """What is minimised: L = L_simple + λ_l2·L2 + λ_sync·L_sync + λ_lpips·LPIPS + λ_gan·L_GAN."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -13,62 +12,7 @@ from lipdub.diffusion.corruption import Corrupted, roots
 from lipdub.errors import OptionError, TrainingError
 from lipdub.models.discriminator import FRAMES, frozen
 from lipdub.training.losses import Distance, Expert, l2, l_gan, l_judge, l_lpips, l_simple, l_sync
-
-IMAGE_TERMS = ("l2", "sync", "lpips", "gan")
-"""The terms that look at x̂₀, which at large t is noise; `WEIGHTINGS` can spare them that."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """λ of every term; the defaults are the authors' for the published checkpoint. 0 switches a term off.
-
-    Raises `OptionError` when one is negative or not finite, or all are 0.
-    """
-
-    simple: float = 1.0
-    l2: float = 1.0
-    sync: float = 0.1
-    lpips: float = 0.25
-    gan: float = 0.5
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not (math.isfinite(value) and value >= 0):
-                raise OptionError(f"The weight of the loss term {name} must be at least 0, not {value}.")
-        if not self.on:
-            raise OptionError("All terms of the loss have weight 0; give at least one of them more.")
-
-    @property
-    def on(self) -> tuple[str, ...]:
-        """Names of the terms that count, in the order of the equation."""
-        return tuple(name for name, value in asdict(self).items() if value > 0)
-
-    def without(self, *names: str) -> Self:
-        """These weights with some terms switched off; raises `OptionError` when there is no such term."""
-        for name in names:
-            if name not in asdict(self):
-                raise OptionError(f"There is no loss term {name!r}; choose from: {', '.join(asdict(self))}.")
-        return replace(self, **dict.fromkeys(names, 0.0))
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A row of the paper's ablation: the weights, and what it reached in reconstruction."""
-
-    weights: Weights
-    fid: float
-    sync_c: float
-
-
-PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {
-        "reconstruction": Preset(Weights(sync=0, lpips=0, gan=0), fid=8.59, sync_c=0.63),
-        "sync": Preset(Weights(lpips=0, gan=0), fid=9.00, sync_c=6.34),
-        "lpips": Preset(Weights(gan=0), fid=7.75, sync_c=6.53),
-        "paper": Preset(Weights(), fid=8.21, sync_c=7.89),
-    }
-)
-"""The rows, each with one term more. Figures compare with each other, not with the paper's Table 2."""
+from lipdub.training.terms import Weights
 
 Weighting = Callable[[Tensor], Tensor]
 """Steps t [N] → factors [N] by which a term's values are multiplied."""
@@ -129,7 +73,7 @@ def loss_terms(
         weights: say which terms count.
         judges: the networks they ask.
         weightings: by term, how its values are weighted by t before the mean is taken; where there is
-            none, as published, all steps count alike. `dict.fromkeys(IMAGE_TERMS, by_gate)`, say.
+            none, as published, all steps count alike. `dict.fromkeys(JUDGED_TERMS, by_gate)`, say.
 
     Raises:
         OptionError: when a term lacks its network.
@@ -180,24 +124,40 @@ def total(terms: Mapping[str, Tensor], weights: Weights, step: int) -> Tensor:
     Raises:
         TrainingError: when a term or the sum is not finite, naming it; see `check_finite`.
     """
-    loss = torch.stack([getattr(weights, name) * terms[name] for name in weights.on]).sum()
+    loss = weighted_sum(terms, weights)
     check_finite({**{name: terms[name] for name in weights.on}, "sum of all": loss}, step)
     return loss
 
 
-def check_finite(values: Mapping[str, Tensor], step: int) -> None:
+def weighted_sum(terms: Mapping[str, Tensor], weights: Weights) -> Tensor:
+    """Σ λ·L over the terms that count, a scalar, finite or not."""
+    return torch.stack([getattr(weights, name) * terms[name] for name in weights.on]).sum()
+
+
+def check_finite(values: Mapping[str, Tensor], step: int, spared: Collection[str] = ()) -> dict[str, float]:
     """Refuse to go on with NaN or infinity, before it is in the weights.
 
     Looks at all values with one transfer from the device. In several processes only the one that sees the bad
-    value raises: tell the others.
+    value raises: give it the means over all of them.
+
+    Args:
+        values: scalars by name.
+        step: the update.
+        spared: names of values that need not be finite.
+
+    Returns:
+        The values as numbers.
 
     Raises:
         TrainingError: naming the first scalar that is not finite.
     """
-    numbers = torch.stack([value.detach() for value in values.values()]).tolist()
-    for name, number in zip(values, numbers, strict=True):
-        if not math.isfinite(number):
+    numbers = dict(
+        zip(values, torch.stack([value.detach() for value in values.values()]).tolist(), strict=True)
+    )
+    for name, number in numbers.items():
+        if not math.isfinite(number) and name not in spared:
             raise TrainingError(
                 f"The loss term {name!r} is {number} at step {step}; go on from the last checkpoint with a "
                 "lower learning rate or without this term."
             )
+    return numbers

@@ -1,0 +1,159 @@
+"""What can be chosen about a training; loads no torch."""
+
+import math
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lipdub.errors import OptionError
+from lipdub.options import PRECISIONS
+from lipdub.training.terms import PRESETS, Weights
+
+WEIGHTINGS = ("none", "signal", "gate")
+TRUNKS = ("vgg", "alex")
+NETWORKS = ("paper128", "small128", "tiny64")
+PAPER_STEPS = 260_000
+MOST_WORKERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """All choices of one training; immutable and valid from birth.
+
+    Attributes:
+        preset: which terms of the loss count: a row of the paper's ablation, see `PRESETS`.
+        without: terms that are switched off beside.
+        weighting: how values of sync, lpips and gan, whose networks look at x̂₀, are weighted by t: ``none``
+            as published, ``signal`` (ᾱ_t) or ``gate`` (1 up to t = 258, where image and noise are equal,
+            then 0).
+        weighting_l2: likewise of l2.
+        network: ``paper128``, ``small128`` (base width 32), ``tiny64``, or the path of a JSON file with the
+            fields of `Diff2LipConfig`; None is that of `init_from`, or else ``paper128``.
+        init_from: path of weights to begin with, such as the published checkpoint.
+        expert: path of the expert's weights, for L_sync.
+        lpips: network of LPIPS, ``vgg`` (its authors' advice for training) or ``alex``, a third of the cost.
+        steps: updates in all; 260,000 as published.
+        batch_size: sequences of five frames in an update, over all processes.
+        accumulate: parts in which each process takes its share of a batch, one after the other.
+        lr: learning rate of network and discriminator. Not published; guided-diffusion's default.
+        clip: largest norm of the network's and of the discriminator's gradient; 0 does not clip.
+        ema: decay of the moving average.
+        precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``, of the network's computations; weights are fp32.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+        checkpoint_activations: compute activations twice rather than keep them: less memory, more time.
+        compile: let torch.compile make the network faster.
+        workers: processes that read the data, for each process that trains; 0 reads in the same one.
+        balance: see `dataset.sampling.order`.
+        augment: shift, scale and mirror the pictures, and change the loudness of the sound.
+        seed: of the first weights, the order of the data, the noise.
+        save_every, keep: steps between two checkpoints, and how many are kept.
+        sample_every: steps between two pictures of samples; 0 draws none.
+        log_every: steps between two lines of the log.
+
+    Raises:
+        OptionError: a value is not one of those.
+    """
+
+    preset: str = "paper"
+    without: tuple[str, ...] = ()
+    weighting: str = "none"
+    weighting_l2: str = "none"
+    network: str | None = None
+    init_from: str | None = None
+    expert: str | None = None
+    lpips: str = "vgg"
+    steps: int = PAPER_STEPS
+    batch_size: int = 16
+    accumulate: int = 1
+    lr: float = 1e-4
+    clip: float = 1.0
+    ema: float = 0.9999
+    precision: str = "auto"
+    device: str = "auto"
+    checkpoint_activations: bool = False
+    compile: bool = False
+    workers: int = 4
+    balance: float = 1.0
+    augment: bool = False
+    seed: int = 7
+    save_every: int = 1000
+    keep: int = 3
+    sample_every: int = 1000
+    log_every: int = 50
+
+    def __post_init__(self) -> None:
+        _one_of("preset", self.preset, tuple(PRESETS))
+        _one_of("weighting", self.weighting, WEIGHTINGS)
+        _one_of("weighting_l2", self.weighting_l2, WEIGHTINGS)
+        _one_of("lpips", self.lpips, TRUNKS)
+        _one_of("precision", self.precision, PRECISIONS)
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise OptionError(f"--device takes auto, cpu, cuda, cuda:N or mps, not {self.device!r}.")
+        for name in ("steps", "batch_size", "accumulate", "save_every", "keep", "log_every"):
+            _whole(name, getattr(self, name), 1)
+        _whole("sample_every", self.sample_every, 0)
+        _whole("workers", self.workers, 0, MOST_WORKERS)
+        _whole("seed", self.seed, 0, 2**63 - 1)
+        for name, low, high in (
+            ("lr", 0.0, 1.0),
+            ("clip", 0.0, math.inf),
+            ("ema", 0.0, 1.0),
+            ("balance", 0.0, 1.0),
+        ):
+            _between(name, getattr(self, name), low, high)
+        _ = self.weights
+
+    @property
+    def weights(self) -> Weights:
+        """λ of every term."""
+        return PRESETS[self.preset].weights.without(*self.without)
+
+
+def choose(choices: dict[str, Any]) -> TrainOptions:
+    """Options of which some are chosen; those that are None are the default.
+
+    Raises:
+        OptionError: there is no such option, or a value is impossible.
+    """
+    known = {field.name for field in fields(TrainOptions)}
+    for name in choices:
+        if name not in known:
+            raise OptionError(f"There is no option {name!r} of a training.")
+    given = {name: value for name, value in choices.items() if value is not None}
+    return TrainOptions(**given | {"without": tuple(given.get("without", ()))})
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise OptionError(f"{_flag(name)} takes {', '.join(allowed)}, not {value!r}.")
+
+
+def _whole(name: str, value: int, low: int, high: float = math.inf) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        most = "" if math.isinf(high) else f" to {high}"
+        raise OptionError(f"{_flag(name)} takes a whole number from {low}{most}, not {value!r}.")
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not (isinstance(value, int | float) and low <= value <= high and math.isfinite(value)):
+        most = "" if math.isinf(high) else f" to {high:g}"
+        raise OptionError(f"{_flag(name)} takes a number from {low:g}{most}, not {value!r}.")
+
+
+FINETUNING = TrainOptions(
+    preset="lpips",
+    steps=2000,
+    batch_size=4,
+    lr=2e-5,
+    ema=0.999,
+    augment=True,
+    save_every=500,
+    sample_every=500,
+)
+"""For one speaker: few and small steps, lest what the network knows of other faces and sounds is lost, and
+no discriminator, which begins from nothing and has no time to learn. Chosen, not measured: that needs a GPU
+and the published weights."""

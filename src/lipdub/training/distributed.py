@@ -1,0 +1,84 @@
+"""Several processes that train together, as torchrun starts them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from lipdub.errors import OptionError
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together, of which this one is number `rank`."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+    def mean(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The means of scalars over all processes, with one exchange; what is NaN in one is so in all."""
+        joined = torch.stack([value.detach().float() for value in values.values()])
+        if self.size > 1:
+            dist.all_reduce(joined)
+            joined /= self.size
+        return dict(zip(values, joined.unbind(), strict=True))
+
+    def any(self, here: bool, device: torch.device) -> bool:
+        """Whether it is so in any of the processes."""
+        if self.size == 1:
+            return here
+        flag = torch.tensor(int(here), device=device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag.item())
+
+    def join(self, module: nn.Module) -> nn.Module:
+        """A module whose gradients are averaged over all processes; alone, the module itself."""
+        if self.size == 1:
+            return module
+        # Buffers are equal everywhere already: they follow from the weights alone.
+        return DistributedDataParallel(module, broadcast_buffers=False)
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+ALONE = World()
+
+
+@contextmanager
+def together(device: str) -> Iterator[tuple[World, str]]:
+    """This process among those that torchrun started, and the device it shall take.
+
+    Args:
+        device: what was asked for; of ``auto`` and ``cuda``, each process takes a card of its own.
+
+    Raises:
+        OptionError: one card was asked for by its number, and there are several processes.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield ALONE, device
+        return
+    if device.startswith("cuda:"):
+        raise OptionError(f"{size} processes cannot share {device}; choose --device cuda.")
+    cards = device in {"auto", "cuda"} and torch.cuda.is_available()
+    if cards:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if cards else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size()), device
+    finally:
+        dist.destroy_process_group()

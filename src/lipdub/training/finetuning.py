@@ -1,0 +1,66 @@
+"""One actor: his clips out of one movie, and a network that goes on learning from them alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from lipdub import weights
+from lipdub.dataset import preparing, workers
+from lipdub.dataset.clips import Clips
+from lipdub.dataset.options import PrepareOptions
+from lipdub.errors import DatasetError
+from lipdub.options import DEFAULT_WEIGHTS
+from lipdub.progress import Progress, fetching, silent
+from lipdub.training.config import FINETUNING, TrainOptions
+from lipdub.training.loop import Trained, train_on
+
+SHARDS = "shards"
+"""Folder of the clips, in the run's."""
+
+
+def finetune(
+    movie: Path, folder: Path, options: TrainOptions = FINETUNING, face: int | None = None,
+    progress: Progress = silent,
+) -> Trained | None:  # fmt: skip
+    """Cut a person's clips out of a movie, and train a network on them; run again, it goes on.
+
+    Args:
+        movie: where the person speaks, as it was shot: undubbed.
+        folder: of the run; the clips lie in it too.
+        options: of the training. Without `init_from` it begins with the published weights; without `expert`
+            the term L_sync is off.
+        face: number of the person, as `lipdub plan --sheet` shows it; None if there is but one.
+        progress: is told of both.
+
+    Raises:
+        LipdubError: nothing can be cut out or trained; see `prepare` and `train`.
+    """
+    if options.init_from is None:
+        found = weights.resolve(DEFAULT_WEIGHTS, progress=fetching(DEFAULT_WEIGHTS, progress))
+        options = replace(options, init_from=str(found.path))
+    if options.expert is None and "sync" not in options.without:
+        options = replace(options, without=(*options.without, "sync"))
+    shards = folder / SHARDS
+    preparing.prepare([movie], shards, PrepareOptions(speakers="file"), workers.chosen(1, None), progress)
+    clips = Clips([shards])
+    return train_on(clips.only(speaker_of(clips, face)), folder, options, progress)
+
+
+def speaker_of(clips: Clips, face: int | None) -> str:
+    """The one whose clips are wanted.
+
+    Raises:
+        DatasetError: there are several, and none was chosen, or none of this number.
+    """
+    numbers = {_number(name): name for name in sorted(set(clips.speakers))}
+    if face is None and len(numbers) == 1:
+        return clips.speakers[0]
+    if face in numbers:
+        return numbers[face]
+    counts = ", ".join(f"{number} ({clips.speakers.count(name)} clips)" for number, name in numbers.items())
+    asked = "Several people speak in it" if face is None else f"Nobody of number {face} speaks in it"
+    raise DatasetError(f"{asked}; choose with --face one of: {counts}.")
+
+
+def _number(speaker: str) -> int:
+    """`MOVIE/MOVIE-3` is the third person of a movie in which several are seen, `MOVIE` the only one."""
+    return int(speaker.rpartition("-")[2]) if "/" in speaker else 1

@@ -1,0 +1,82 @@
+"""Options of a training, and the networks they name."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lipdub.errors import OptionError
+from lipdub.models import Diff2LipConfig
+from lipdub.training.config import NETWORKS, TrainOptions, choose
+from lipdub.training.networks import sizes_named
+from lipdub.training.texts import TRAIN_TEXTS
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"preset": "best"}, "--preset takes reconstruction, sync, lpips, paper, not 'best'"),
+        ({"weighting": "snr"}, "--weighting takes none, signal, gate"),
+        ({"lpips": "squeeze"}, "--lpips takes vgg, alex"),
+        ({"precision": "fp8"}, "--precision takes"),
+        ({"device": "tpu"}, "--device takes"),
+        ({"steps": 0}, "--steps takes a whole number from 1,"),
+        ({"batch_size": 1.5}, "--batch-size takes a whole number"),
+        ({"workers": 65}, "from 0 to 64, not 65"),
+        ({"lr": -1.0}, "--lr takes a number from 0 to 1, not -1.0"),
+        ({"clip": float("inf")}, "--clip takes a number from 0,"),
+        ({"ema": 1.1}, "--ema takes"),
+        ({"without": ("vgg",)}, "There is no loss term 'vgg'"),
+        ({"depth": 3}, "There is no option 'depth' of a training"),
+        ({"without": ("simple", "l2", "sync", "lpips", "gan")}, "All terms of the loss have weight 0"),
+    ],
+)
+def test_impossible_choices(choices: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        choose(choices)
+
+
+def test_presets_and_switches_make_the_weights() -> None:
+    assert choose({}).weights.on == ("simple", "l2", "sync", "lpips", "gan")
+    assert choose({"preset": "lpips", "without": ["sync"]}).weights.on == ("simple", "l2", "lpips")
+
+
+def test_every_option_has_its_text_on_the_command_line() -> None:
+    assert set(TRAIN_TEXTS) == {field.name for field in fields(TrainOptions)}
+
+
+def test_the_command_says_bad_input_in_one_sentence(tmp_path: Path) -> None:
+    from lipdub.cli import app
+
+    done = CliRunner().invoke(app, ["train", str(tmp_path), "-o", str(tmp_path / "run"), "--lr", "7"])
+    assert done.exit_code == 2
+    assert done.stderr == "lipdub: --lr takes a number from 0 to 1, not 7.0.\n"
+    done = CliRunner().invoke(
+        app, ["train", str(tmp_path), "-o", str(tmp_path / "run"), "--preset", "reconstruction"]
+    )
+    assert done.exit_code == 2
+    assert "There are no shards" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_load_no_torch() -> None:
+    code = "import lipdub.training.texts, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_networks_by_name_and_by_file(tmp_path: Path) -> None:
+    assert sizes_named("paper128") == Diff2LipConfig.paper()
+    for name in NETWORKS:
+        assert sizes_named(name).image_size == int(name[-2:]) if name.endswith("64") else 128
+    path = tmp_path / "sizes.json"
+    path.write_text(json.dumps({"image_size": 32, "width": 32, "multipliers": [1, 2], "head_width": 32}))
+    assert sizes_named(str(path)).multipliers == (1, 2)
+    for text in ("{", '{"width": 33}', '{"colour": 1}', "[]"):
+        path.write_text(text)
+        with pytest.raises(OptionError, match="cannot be built"):
+            sizes_named(str(path))

@@ -1,0 +1,106 @@
+"""One speaker out of a movie, and the network that goes on from him."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lipdub.dataset import preparing
+from lipdub.dataset.clips import Clips
+from lipdub.errors import DatasetError
+from lipdub.models.checkpoint import save_checkpoint
+from lipdub.training import checkpoints, finetuning, loop
+from lipdub.training.config import FINETUNING, choose
+from tests.support.shards import clip_files, write_tar
+from tests.support.training import FEW
+from tests.support.weights import small_network
+
+TWO = ("talk/talk-1", "talk/talk-3", "talk/talk-3")
+
+
+def shards_of(folder: Path, speakers: tuple[str, ...]) -> Path:
+    folder.mkdir(parents=True)
+    files: dict[str, bytes] = {}
+    for number, speaker in enumerate(speakers):
+        files |= clip_files(f"clip{number}", 30, speaker, seed=number)
+    write_tar(folder / "shard-000000.tar", files)
+    return folder
+
+
+def test_the_only_speaker_needs_no_choice(tmp_path: Path) -> None:
+    clips = Clips([shards_of(tmp_path / "a", ("take-4.mp4",) * 2)])
+    assert finetuning.speaker_of(clips, None) == finetuning.speaker_of(clips, 1) == "take-4.mp4"
+    with pytest.raises(
+        DatasetError, match=r"Nobody of number 2 speaks in it; choose with --face .*1 \(2 clips\)"
+    ):
+        finetuning.speaker_of(clips, 2)
+
+
+def test_several_speakers_are_chosen_by_number(tmp_path: Path) -> None:
+    clips = Clips([shards_of(tmp_path / "a", TWO)])
+    assert finetuning.speaker_of(clips, 3) == "talk/talk-3"
+    assert [clip.key for clip in clips.only("talk/talk-3")] == ["clip1", "clip2"]
+    assert len(clips) == 3
+    with pytest.raises(DatasetError, match=r"Several people speak in it; .*1 \(1 clips\), 3 \(2 clips\)"):
+        finetuning.speaker_of(clips, None)
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What prepare was asked for; it leaves shards of two people."""
+    asked: list[tuple[Any, ...]] = []
+
+    def prepare(movies: list[Path], folder: Path, options: Any, *_: Any) -> None:
+        asked.append((movies, folder, options.speakers))
+        if not folder.exists():
+            shards_of(folder, TWO)
+
+    monkeypatch.setattr(preparing, "prepare", prepare)
+    return asked
+
+
+def test_a_movie_becomes_weights_of_one_person(
+    cut: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    train_on = loop.train_on
+    monkeypatch.setattr(
+        finetuning, "train_on", lambda clips, *rest: (seen.append(clips.speakers), train_on(clips, *rest))[1]
+    )
+    save_checkpoint(small_network(), tmp_path / "first.safetensors")
+    options = choose(
+        {
+            **FEW,
+            "steps": 2,
+            "init_from": str(tmp_path / "first.safetensors"),
+            "preset": "sync",
+            "augment": True,
+        }
+    )
+    result = finetuning.finetune(tmp_path / "talk.mp4", tmp_path / "run", options, face=3)
+    assert cut == [([tmp_path / "talk.mp4"], tmp_path / "run" / "shards", "file")]
+    assert seen == [["talk/talk-3", "talk/talk-3"]]
+    assert result.weights.exists()
+    said = checkpoints.latest(tmp_path / "run").said
+    assert said["options"]["without"] == ["sync"]  # there is no expert
+    again = finetuning.finetune(tmp_path / "talk.mp4", tmp_path / "run", options, face=3)
+    assert again.went_on_from == 2
+
+
+def test_published_weights_are_where_it_begins(
+    cut: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str | None] = []
+    monkeypatch.setattr(
+        finetuning, "train_on", lambda _clips, _folder, options, _: begun.append(options.init_from)
+    )
+    save_checkpoint(small_network(), tmp_path / "published.safetensors")
+
+    class Found:
+        path = tmp_path / "published.safetensors"
+
+    monkeypatch.setattr(
+        finetuning.weights, "resolve", lambda name, **_: Found if name == "diff2lip" else None
+    )
+    finetuning.finetune(tmp_path / "talk.mp4", tmp_path / "run", FINETUNING, face=1)
+    assert begun == [str(tmp_path / "published.safetensors")]
