@@ -19,7 +19,7 @@ from lipdub.dataset.fitting import (
     spoken,
 )
 from lipdub.dataset.options import PrepareOptions
-from lipdub.dataset.pictures import Shown
+from lipdub.dataset.pictures import Shown, take_pictures
 from lipdub.dataset.syncing import REACH, SHIFTS, Belief
 from lipdub.faces.analyse import Analysis, analyse
 from lipdub.faces.speaker import face_picture
@@ -151,6 +151,15 @@ def test_only_the_stretch_that_is_spoken_is_kept(two: tuple):
     assert 10 <= length < 20
     assert clip.start == clips[0].start
     assert (rest.start, rest.seconds) == pytest.approx((length / 25, (30 - length) / 25))
+
+
+def test_parts_of_faces_that_take_turns_all_get_their_pictures(two: tuple):
+    info, analysis = two
+    clips, _ = cut_clips(analysis, info, dict.fromkeys(range(9), 1), PrepareOptions(min_face=60))
+    left, right = clips[:2]
+    parts = [left.part(0, 10), left.part(20, 30), right.part(5, 15)]
+    found = {id(taken.clip): len(taken.made) for taken in take_pictures(info, parts, lambda shown, box: 0)}
+    assert found == {id(part): 10 for part in parts}
 
 
 def test_without_the_network_only_lips_in_time_are_believed(two: tuple):

@@ -67,11 +67,11 @@ def take_pictures(
 ) -> Iterator[Taken[Made]]:
     """Read a movie once more and make something of each picture of its clips.
 
-    Each clip is given when it is complete; one of which a frame is not there any more is not given.
+    Each clip is given when it is complete, whatever their order here; one of which a frame is not there any more is not given.
 
     Args:
         info: the movie.
-        clips: its clips, ascending in their beginnings.
+        clips: its clips.
         make: gets a frame, and where the face is in it.
 
     Raises:
@@ -79,8 +79,8 @@ def take_pictures(
     """
     form = layout(planar_format(info.pix_fmt))
     canvas = Canvas(info.geometry, colour_model(form, info.colour, info.geometry.height))
-    waiting, active = deque(clips), list[Taken[Made]]()
-    for frame in read_frames(info, info.seconds(int(clips[0].pts[0]))) if clips else ():
+    waiting, active = deque(sorted(clips, key=lambda clip: int(clip.pts[0]))), list[Taken[Made]]()
+    for frame in read_frames(info, info.seconds(int(waiting[0].pts[0]))) if waiting else ():
         now = pts_of(frame)
         while waiting and waiting[0].pts[0] <= now:
             active.append(Taken(waiting.popleft()))
