@@ -50,6 +50,16 @@ def test_the_files_of_a_clip_lie_together_in_order(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["shard-000000.tar"]
 
 
+def test_a_clip_that_cannot_be_encoded_leaves_nothing(tmp_path: Path):
+    path = tmp_path / "shard-000000.tar"
+    with ShardWriter(path) as writer:
+        with pytest.raises(ValueError):
+            writer.add("a", {}, NOISE.reshape(2, -1), [b"one"], "jpg")
+        writer.add("b", {}, NOISE[:640], [b"one"], "jpg")
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == ["b.json", "b.flac", "b.000000.jpg"]
+
+
 def test_equal_clips_make_equal_shards(tmp_path: Path):
     write(tmp_path / "a.tar")
     write(tmp_path / "b.tar")

@@ -62,9 +62,10 @@ class ShardWriter:
             suffix: of their names.
         """
         said = json.dumps({"format": FORMAT, "frames": len(pictures), **meta})
+        spoken = flac(sound)  # first: a clip that cannot be encoded must leave nothing of it in the shard
         with telling(self._part):
             self._member(f"{key}.json", said.encode())
-            self._member(f"{key}.flac", flac(sound))
+            self._member(f"{key}.flac", spoken)
             for number, picture in enumerate(pictures):
                 self._member(f"{key}.{number:06d}.{suffix}", picture)
         self.clips += 1
