@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub import looking
+from lipdub import cache, looking
 from lipdub.dataset import making, preparing, shardfile
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.preparing import Prepared, make_shard, prepare
@@ -250,6 +250,22 @@ def test_one_shard_or_several_hold_the_same_clips(three: Path, tmp_path: Path):
     run(three, tmp_path / "three", per_shard=1)
     assert members(tmp_path / "one") == members(tmp_path / "three")
     assert len(list((tmp_path / "three").glob("*.tar"))) == 3
+
+
+def test_a_network_is_read_once_for_all_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path / "cache"))
+    expert, read, hashed = tmp_path / "expert.pth", [], cache.sha256_of
+    expert.write_bytes(b"one")
+    monkeypatch.setattr(cache, "sha256_of", lambda path, told=None: read.append(path) or hashed(path, told))
+
+    def recipes() -> set[str]:
+        options = PrepareOptions(expert=str(expert))
+        return {Chunk(number, 0, (), options, str(tmp_path)).recipe for number in range(3)}
+
+    before = recipes()
+    assert (len(before), len(read)) == (1, 1)
+    expert.write_bytes(b"another")
+    assert recipes().isdisjoint(before)
 
 
 @pytest.mark.parametrize("what", ["options", "videos", "fewer"])

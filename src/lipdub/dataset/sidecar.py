@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lipdub.cache import remembered_sha256
 from lipdub.dataset.making import Row
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.shardfile import FORMAT, shard_path
@@ -133,7 +134,6 @@ def write_text(path: Path, text: str) -> None:
 
 def _hash(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return remembered_sha256(Path(path))  # asked for every shard
     except OSError:
         return ""
