@@ -50,6 +50,34 @@ def settle(part: Path, path: Path) -> tuple[int, str]:
     return found
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text, whole or not at all.
+
+    Raises:
+        RenderError: the disk does not take it.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with telling(path):
+            with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def add_line(path: Path, line: str) -> None:
+    """Write one more line into a log.
+
+    Raises:
+        RenderError: the disk does not take it.
+    """
+    with telling(path), path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
 def sync_folder(folder: Path) -> None:
     """Write the names in a folder to the disk, where the system knows how."""
     try:

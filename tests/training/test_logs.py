@@ -1,12 +1,14 @@
 """The log of a run, and its pictures."""
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from lipdub.errors import OutputError
+from lipdub.errors import OutputError, RenderError
 from lipdub.training.drawing import COLUMNS, CURVE, PANEL, curves, sheet, thinned, write_png
 from lipdub.training.logs import Log, read_log
 
@@ -29,6 +31,25 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path) -> None:
     with Log(tmp_path, 5) as log:
         log.add({"step": 6, "loss": 2.0})
     assert [row["step"] for row in read_log(path)] == [1, 6]
+
+
+def test_a_full_disk_leaves_the_lines_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Log(tmp_path, 0) as log:
+        log.add({"step": 1, "loss": 0.5})
+        opened = Path.open
+
+        def full(self: Path, mode: str = "r", *args: Any, **named: Any) -> Any:
+            if "w" in mode or "a" in mode:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return opened(self, mode, *args, **named)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", full)
+            with pytest.raises(RenderError, match="the disk is full"):
+                log.add({"step": 2, "loss": 0.5})
+            with pytest.raises(RenderError, match="the disk is full"):
+                Log(tmp_path, 1)
+    assert read_log(tmp_path / "log.jsonl") == [{"step": 1, "loss": 0.5}]
 
 
 def test_tensorboard_is_told_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,8 @@ def take_pictures(
 ) -> Iterator[Taken[Made]]:
     """Read a movie once more and make something of each picture of its clips.
 
-    Each clip is given when it is complete, whatever their order here; one of which a frame is not there any more is not given.
+    Each clip is given when it is complete, whatever their order here; one of which a frame is not there any
+    more is not given.
 
     Args:
         info: the movie.

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lipdub.dataset.options import RATE
-from lipdub.dataset.sidecar import read_sidecar, write_json, write_text
+from lipdub.dataset.sidecar import read_sidecar, write_json
+from lipdub.disk import write_text
 
 EXAMPLES = 20
 """Of each reason, in the report; all are in the files beside the shards."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from lipdub.dataset.making import Row
 from lipdub.dataset.options import PrepareOptions
 from lipdub.dataset.shardfile import FORMAT, shard_path
 from lipdub.dataset.sources import Source
-from lipdub.disk import telling
+from lipdub.disk import write_text
 
 NO_PART_OF_IT = {"fresh", "root", "per_shard"}
 """Options that do not change what is made of a list of videos."""
@@ -112,24 +111,6 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         RenderError: the disk does not take it.
     """
     write_text(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file of text, whole or not at all.
-
-    Raises:
-        RenderError: the disk does not take it.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with telling(path):
-            with part.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _hash(path: str) -> str:

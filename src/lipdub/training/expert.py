@@ -19,7 +19,7 @@ import torch
 from lipdub.dataset.clips import Clip, Clips
 from lipdub.dataset.sampling import LEAST_FRAMES, NONE, SMALL_SET
 from lipdub.diffusion import select_device
-from lipdub.disk import telling
+from lipdub.disk import add_line, telling, write_text
 from lipdub.errors import DatasetError, OutputError
 from lipdub.models.sync_expert import SyncExpert, load_sync_expert
 from lipdub.progress import Progress, Step, silent
@@ -98,7 +98,7 @@ def train_expert(files: Files, options: ExpertOptions, progress: Progress = sile
     if held_out:
         scores = score(load_sync_expert(files.output).to(run.device), held_out, options.gap, _told(progress))
     if scores:
-        _add_line(files.log, {"step": run.step, "held_out": scores.as_json()})
+        add_line(files.log, json.dumps({"step": run.step, "held_out": scores.as_json()}))
     return ExpertResult(files.output, run.step, len(clips), len(held_out), scores)
 
 
@@ -118,7 +118,7 @@ def _train(
         if run.step % options.log_every == 0:
             means = {name: sum(row[name] for row in terms) / len(terms) for name in terms[0]}
             seconds = (time.monotonic() - begun) / len(terms)
-            _add_line(files.log, {"step": run.step, **means, "seconds_per_step": seconds})
+            add_line(files.log, json.dumps({"step": run.step, **means, "seconds_per_step": seconds}))
             begun, terms = time.monotonic(), []
         if run.step % options.save_every == 0 or run.step == options.steps:
             save_weights(_calibrated(clips, options, run), run, recipe, files.output)
@@ -147,7 +147,7 @@ def _begin(run: ExpertRun, recipe: Mapping[str, Any], files: Files, fresh: bool)
         restore(run, recipe, files.state)
     elif not fresh and files.output.exists():
         raise OutputError(f"{files.output} is there already; give another name, or --fresh to replace it.")
-    _write_lines(files.log, _lines(files.log, run.step))
+    write_text(files.log, "".join(f"{json.dumps(row)}\n" for row in _lines(files.log, run.step)))
 
 
 def _usable(clips: Clips) -> Clips:
@@ -177,16 +177,6 @@ def _lines(path: Path, step: int) -> list[dict[str, Any]]:
         whole = path.read_text(encoding="utf-8").splitlines(keepends=True)
     rows = [json.loads(line) for line in whole if line.endswith("\n")]
     return [row for row in rows if row["step"] <= step]
-
-
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    with telling(path):
-        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-
-
-def _add_line(path: Path, row: Mapping[str, Any]) -> None:
-    with telling(path), path.open("a", encoding="utf-8") as file:
-        file.write(f"{json.dumps(row)}\n")
 
 
 def _told(progress: Progress) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from lipdub.disk import add_line, write_text
+
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"
 """Folder in the run's."""
@@ -18,20 +20,22 @@ class Log:
     Args:
         folder: of the run.
         step: at which it goes on.
+
+    Raises:
+        RenderError: the disk does not take it; the lines before are as they were.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
         self._path = folder / LOG
         self.rows = [row for row in read_log(self._path) if row["step"] <= step]
-        self._path.write_text("".join(_line(row) for row in self.rows), encoding="utf-8")
+        write_text(self._path, "".join(f"{_line(row)}\n" for row in self.rows))
         self._board = _tensorboard(folder / TENSORBOARD, step)
 
     def add(self, row: Mapping[str, float]) -> None:
         """One line; `step` is among its fields. What is not finite (a gradient in fp16) is left out."""
         row = {name: value for name, value in row.items() if math.isfinite(value)}
         self.rows.append(row)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(row))
+        add_line(self._path, _line(row))
         if self._board is not None:
             for name, value in row.items():
                 if name != "step":
@@ -62,7 +66,7 @@ def read_log(path: Path) -> list[dict[str, float]]:
 
 
 def _line(row: Mapping[str, float]) -> str:
-    return json.dumps({name: _short(value) for name, value in row.items()}) + "\n"
+    return json.dumps({name: _short(value) for name, value in row.items()})
 
 
 def _short(value: float) -> float:
