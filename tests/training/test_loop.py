@@ -119,6 +119,24 @@ def test_a_finished_run_does_nothing_more_and_more_steps_go_on(shards: Path, tmp
     assert same(last(run), last(trained(shards, tmp_path / "at once", steps=6)))
 
 
+def test_weights_are_those_of_the_last_checkpoint_though_it_was_killed_between(
+    shards: Path, tmp_path: Path
+) -> None:
+    run = trained(shards, tmp_path, steps=4)
+    whole = (run / "weights.safetensors").read_bytes()
+    (run / "weights.safetensors").unlink()
+    result = loop.train([shards], run, small_options(tmp_path, steps=2))
+    assert (run / "weights.safetensors").read_bytes() == whole
+    assert (result.step, result.went_on_from) == (4, 4)
+
+
+@pytest.mark.slow
+def test_several_processes_stop_together_with_a_checkpoint(shards: Path, tmp_path: Path) -> None:
+    job = {"shards": [str(shards)], "run": str(tmp_path / "run"), "choices": GAN, "end": ("SIGINT", 3)}
+    assert in_another(job, tmp_path, processes=2).returncode != 0
+    assert checkpoints.latest(tmp_path / "run").step == 3
+
+
 @pytest.mark.slow
 def test_two_processes_are_one_of_twice_the_batch(shards: Path, tmp_path: Path) -> None:
     choices = {**GAN, "batch_size": 4, "steps": 3, "save_every": 1, "keep": 3, "clip": 0.0}

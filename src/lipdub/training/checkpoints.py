@@ -64,7 +64,7 @@ def write(folder: Path, run: Run, options: TrainOptions) -> Path:
             os.fsync(file.fileno())
         part.replace(path)
         sync_folder(folder)
-        save_checkpoint(run.averaged(), folder / WEIGHTS)
+        write_weights(folder, run)
     except (OSError, SafetensorError, OutputError) as exc:
         raise OutputError(_not_written(path, exc)) from exc
     finally:
@@ -72,6 +72,11 @@ def write(folder: Path, run: Run, options: TrainOptions) -> Path:
     for old in found(folder)[: -options.keep]:
         old.unlink(missing_ok=True)
     return path
+
+
+def write_weights(folder: Path, run: Run) -> None:
+    """The average alone; raises `OutputError` when it cannot be written."""
+    save_checkpoint(run.averaged(), folder / WEIGHTS)
 
 
 def found(folder: Path) -> list[Path]:

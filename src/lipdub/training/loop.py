@@ -90,7 +90,8 @@ def train_on(
 ) -> Trained | None:
     """Likewise, from clips; see `train`."""
     with together(options.device) as (world, device):
-        result = _run(_prepare(clips, folder, options, world, device), progress)
+        work = _prepare(clips, folder, options, world, device)
+        result = _run(work, progress if world.first else silent)
         return result if world.first else None
 
 
@@ -177,7 +178,9 @@ def _begun(folder: Path, options: TrainOptions, device: torch.device, half: torc
 
 def _run(work: _Work, progress: Progress) -> Trained:
     run, options, world = work.run, work.options, work.world
-    result = Trained(work.folder, work.folder / checkpoints.WEIGHTS, options.steps, run.step)
+    went_on_from = run.step
+    if world.first and run.step >= options.steps:
+        checkpoints.write_weights(work.folder, run)  # those of a run that was killed before they were
     log = Log(work.folder, run.step) if world.first else None
     with _until_stopped() as stopped, log or nullcontext():
         keeping = _Keeping(work, log)
@@ -194,8 +197,9 @@ def _run(work: _Work, progress: Progress) -> Trained:
             if stop or run.step % options.save_every == 0 or run.step == options.steps:
                 keeping.save()
             if stop and run.step < options.steps:
+                world.wait()  # torchrun would end the one that still writes when another is gone
                 raise KeyboardInterrupt
-    return result
+    return Trained(work.folder, work.folder / checkpoints.WEIGHTS, run.step, went_on_from)
 
 
 @contextmanager
