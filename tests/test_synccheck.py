@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from lipdub.errors import UnknownWeightsError
+from lipdub.faces.crop import from_crop
 from lipdub.models.sync_expert import SyncExpert
 from lipdub.models.syncnet import SyncNet
 from lipdub.speech.mel import log_mel
@@ -56,9 +57,13 @@ def test_syncnet_sees_faces_and_coefficients(tmp_path: Path):
     np.testing.assert_allclose(sounds[1], heard, rtol=1e-3, atol=1e-3)
 
 
-def test_syncnet_sees_the_face_and_what_is_below_it():
-    place = SyncNetEmbedder.place(object.__new__(SyncNetEmbedder), np.array([50.0, 0, 124, 158, 3]))
-    np.testing.assert_allclose(place, [112 - 1.4 * 79, 0, 1.4 * 158, 1.4 * 158, 3])
+@pytest.mark.parametrize("roll", [0.0, 30.0])
+def test_syncnet_sees_the_face_and_what_is_below_it(roll: float):
+    box = np.array([50.0, 0, 124, 158, roll])
+    place = SyncNetEmbedder.place(object.__new__(SyncNetEmbedder), box)
+    np.testing.assert_allclose(place[2:], [1.4 * 158, 1.4 * 158, roll])
+    seen, face = np.array([[0.5, 0], [0.5, 1]]), np.array([[0.5, 0], [0.5, 1.4]])
+    np.testing.assert_allclose(from_crop(seen, place), from_crop(face, box))
 
 
 def test_no_network_where_none_is_named():

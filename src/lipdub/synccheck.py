@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.faces.crop import Box
+from lipdub.faces.crop import Box, from_crop
 from lipdub.sampling import NETWORK_RATE
 from lipdub.speech.mel import COLUMNS_PER_SECOND, log_mel
 from lipdub.speech.mfcc import mfcc
@@ -113,7 +113,8 @@ class SyncNetEmbedder:
     def place(self, box: Box, /) -> Box:
         """A square from the top of the face's box to 0.4 of its height below it."""
         side = (1 + SYNCNET_MARGIN) * box[3]
-        return np.array([box[0] + (box[2] - side) / 2, box[1], side, side, box[4]])
+        centre = from_crop(np.array([[0.5, (1 + SYNCNET_MARGIN) / 2]]), box)[0]
+        return np.concatenate([centre - side / 2, [side, side], box[4:]])
 
     def faces(self, pictures: Pictures, /) -> Vectors:
         """See `SyncEmbedder`; BGR, 0–255."""
