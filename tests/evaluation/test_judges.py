@@ -77,6 +77,11 @@ def test_expert(tmp_path: Path):
     np.testing.assert_allclose(audio[1], heard[0], rtol=1e-3, atol=1e-4)
 
 
+def test_windows_of_pictures_share_their_memory():
+    assert all(np.shares_memory(window, VIEWS) for window in judges._windows(VIEWS))
+    assert [len(judges._windows(VIEWS[:count])) for count in (0, 4, 5, 7)] == [0, 0, 1, 3]
+
+
 def test_pictures_go_to_their_networks_in_batches(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(judges, "BATCH", 2)
     network = Lpips("alex")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Sound: TypeAlias = npt.NDArray[np.int16]
 """[n], 16 kHz mono, from the first frame on."""
+Numbers: TypeAlias = npt.NDArray[np.generic]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Embed: TypeAlias = Callable[[Views, Sound], tuple[Floats, Floats]]
 """Views [n, 224, 224, 3] at 25 fps and their sound → embeddings [m, d] of each five frames, and of sounds."""
@@ -99,7 +100,7 @@ def syncnet_judge(path: Path, device: "torch.device | str" = "cpu") -> Embed:
     network = load_syncnet(path).to(device)
 
     def embed(views: Views, sound: Sound) -> tuple[Floats, Floats]:
-        faces = _windows(views[..., ::-1].transpose(3, 0, 1, 2), len(views), axis=1)
+        faces = [face.transpose(3, 0, 1, 2) for face in _windows(views[..., ::-1])]
         heard = mfcc_windows(sound)
         with torch.inference_mode():
             seen = _embedded(network.embed_faces, faces, device)
@@ -118,11 +119,11 @@ def expert_judge(path: Path, device: "torch.device | str" = "cpu") -> Embed:
 
     def embed(views: Views, sound: Sound) -> tuple[Floats, Floats]:
         lips = np.stack([cv2.resize(half, (96, 48)) for half in lower_halves(views)])
-        faces = _windows(lips[..., ::-1].transpose(0, 3, 1, 2), len(views), axis=0)
-        scaled = [face.reshape(3 * WINDOW, 48, 96).astype(np.float32) / 255 for face in faces]
+        scaled = np.ascontiguousarray(lips[..., ::-1].transpose(0, 3, 1, 2), np.float32) / 255
+        faces = [face.reshape(3 * WINDOW, 48, 96) for face in _windows(scaled)]
         heard = mel_windows(sound)
         with torch.inference_mode():
-            seen = _embedded(network.embed_faces, scaled, device)
+            seen = _embedded(network.embed_faces, faces, device)
             return seen, _embedded(network.embed_sound, heard, device)
 
     return embed
@@ -145,14 +146,14 @@ def mel_windows(sound: Sound) -> list[Floats]:
     return [window for window in cut if window.shape[2] == MEL_WINDOW]
 
 
-def _windows(pictures: Views, count: int, axis: int) -> list[Views]:
-    """Each five that follow each other along an axis."""
-    return [pictures.take(range(k, k + WINDOW), axis) for k in range(max(count - WINDOW + 1, 0))]
+def _windows(pictures: Numbers) -> list[Numbers]:
+    """Each five that follow each other, in the memory of all: copies would take five times as much."""
+    return [pictures[k : k + WINDOW] for k in range(max(len(pictures) - WINDOW + 1, 0))]
 
 
 def _embedded(
     network: "Callable[[torch.Tensor], torch.Tensor]",
-    items: Sequence[npt.NDArray[np.generic]],
+    items: Sequence[Numbers],
     device: "torch.device | str",
 ) -> Floats:
     import torch
