@@ -15,7 +15,7 @@ from lipdub.errors import OptionError, OutputError, TrainingError, WeightsFormat
 from lipdub.models import load_checkpoint
 from lipdub.models.checkpoint import read_safetensors, save_checkpoint
 from lipdub.training import checkpoints, loop
-from lipdub.training.distributed import World
+from lipdub.training.distributed import World, together
 from lipdub.training.logs import read_log
 from lipdub.training.state import new_run
 from tests.support.shards import write_shards
@@ -284,6 +284,15 @@ def test_lpips_that_cannot_be_had(shards: Path, tmp_path: Path, monkeypatch: pyt
         OptionError, match=r"lpips_vgg could not be fetched.*switch the term off with --without"
     ):
         trained(shards, tmp_path, preset="lpips", without=("sync",))
+
+
+def test_more_processes_than_cards_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(OptionError, match="no card for process 2 here; start at most 1"), together("auto"):
+        pass
 
 
 def test_the_mean_of_one_world_is_the_value() -> None:

@@ -65,7 +65,8 @@ def together(device: str) -> Iterator[tuple[World, str]]:
         device: what was asked for; of ``auto`` and ``cuda``, each process takes a card of its own.
 
     Raises:
-        OptionError: one card was asked for by its number, and there are several processes.
+        OptionError: one card was asked for by its number, and there are several processes, or there are
+            fewer cards than processes.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -75,7 +76,10 @@ def together(device: str) -> Iterator[tuple[World, str]]:
         raise OptionError(f"{size} processes cannot share {device}; choose --device cuda.")
     cards = device in {"auto", "cuda"} and torch.cuda.is_available()
     if cards:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        count, here = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
+        if here >= count:
+            raise OptionError(f"There is no card for process {here + 1} here; start at most {count}.")
+        device = f"cuda:{here}"
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if cards else "gloo")
     try:
