@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lipdub.errors import OptionError, OutputError, TrainingError, WeightsFormatError
+from lipdub.errors import DatasetError, OptionError, OutputError, TrainingError, WeightsFormatError
 from lipdub.models import load_checkpoint
 from lipdub.models.checkpoint import read_safetensors, save_checkpoint
 from lipdub.training import checkpoints, loop
@@ -267,6 +267,13 @@ def test_a_gradient_that_is_not_finite_is_refused(
 def test_what_cannot_be_trained(choices: dict[str, Any], sentence: str, shards: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=sentence):
         trained(shards, tmp_path, **choices)
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_clips_that_are_too_short_are_refused_before_the_first_step(tmp_path: Path) -> None:
+    short = write_shards(tmp_path / "short", clips=2, shards=1, frames=5)
+    with pytest.raises(DatasetError, match="has 5 frames; prepare clips of at least 6"):
+        trained(short, tmp_path)
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 
 from lipdub.dataset.clips import Clip, Clips
-from lipdub.dataset.sampling import LEAST_FRAMES, NONE, SMALL_SET
+from lipdub.dataset.sampling import NONE, SMALL_SET
 from lipdub.diffusion import select_device
 from lipdub.disk import add_line, telling, write_text
-from lipdub.errors import DatasetError, OutputError
+from lipdub.errors import OutputError
 from lipdub.models.sync_expert import SyncExpert, load_sync_expert
 from lipdub.progress import Progress, Step, silent
 from lipdub.training.expert_options import ExpertOptions, Files
@@ -34,7 +34,7 @@ from lipdub.training.expert_run import (
     update,
 )
 from lipdub.training.expert_scores import ExpertScores, score
-from lipdub.training.loader import Pairs, Sample, Taking, batches_of
+from lipdub.training.loader import Pairs, Sample, Taking, batches_of, usable
 from lipdub.training.losses import SYNC_WIDTH
 
 CALIBRATION = 512
@@ -88,8 +88,8 @@ def train_expert(files: Files, options: ExpertOptions, progress: Progress = sile
         TrainingError: the loss is not finite any more.
         WeightsFormatError: the state is damaged or of another training.
     """
-    clips = _usable(Clips(files.shards))
-    held_out = _usable(Clips(files.held_out)) if files.held_out else ()
+    clips = usable(Clips(files.shards))
+    held_out = usable(Clips(files.held_out)) if files.held_out else ()
     run = new_run(options, *select_device(options.device, options.precision))
     recipe = {**options.recipe(), "clips": _fingerprint(clips)}
     _begin(run, recipe, files, options.fresh)
@@ -148,16 +148,6 @@ def _begin(run: ExpertRun, recipe: Mapping[str, Any], files: Files, fresh: bool)
     elif not fresh and files.output.exists():
         raise OutputError(f"{files.output} is there already; give another name, or --fresh to replace it.")
     write_text(files.log, "".join(f"{json.dumps(row)}\n" for row in _lines(files.log, run.step)))
-
-
-def _usable(clips: Clips) -> Clips:
-    for clip in clips:
-        if clip.frames < LEAST_FRAMES:
-            raise DatasetError(
-                f"The clip {clip.key} in {clip.shard} has {clip.frames} frames; prepare clips of at least "
-                f"{LEAST_FRAMES}."
-            )
-    return clips
 
 
 def _fingerprint(clips: Clips) -> str:

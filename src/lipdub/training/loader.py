@@ -14,8 +14,18 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from lipdub.dataset.augmenting import heard, show
 from lipdub.dataset.clips import RATE, Clip, Clips
-from lipdub.dataset.sampling import NONE, WINDOW, Augmentation, Look, look, order, other_windows, pick
-from lipdub.errors import LipdubError
+from lipdub.dataset.sampling import (
+    LEAST_FRAMES,
+    NONE,
+    WINDOW,
+    Augmentation,
+    Look,
+    look,
+    order,
+    other_windows,
+    pick,
+)
+from lipdub.errors import DatasetError, LipdubError
 from lipdub.speech.mel import HOP, N_FFT, mel_columns
 from lipdub.speech.windows import WINDOW as COLUMNS
 from lipdub.speech.windows import window_start
@@ -42,6 +52,17 @@ class Taking:
     seed: int = 0
     balance: float = 1.0
     augmentation: Augmentation = NONE
+
+
+def usable(clips: Clips) -> Clips:
+    """The clips themselves; raises `DatasetError` where one is too short, before anything is computed."""
+    for clip in clips:
+        if clip.frames < LEAST_FRAMES:
+            raise DatasetError(
+                f"The clip {clip.key} in {clip.shard} has {clip.frames} frames; prepare clips of at least "
+                f"{LEAST_FRAMES}."
+            )
+    return clips
 
 
 class Samples(Dataset[Sample]):

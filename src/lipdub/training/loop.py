@@ -23,7 +23,7 @@ from lipdub.training import checkpoints
 from lipdub.training.config import TrainOptions, choose
 from lipdub.training.distributed import World, together
 from lipdub.training.drawing import Picture, curves, sheet, write_png
-from lipdub.training.loader import Scenes, Taking, batches_of
+from lipdub.training.loader import Scenes, Taking, batches_of, usable
 from lipdub.training.logs import Log
 from lipdub.training.networks import first_network, judges_of, sizes_named
 from lipdub.training.objective import WEIGHTINGS, Weighting
@@ -147,7 +147,7 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
         options.seed,
     )
     taking = Taking(run.size, options.seed, options.balance, AUGMENTATION if options.augment else NONE)
-    return _Work(Scenes(clips, taking), folder, options, world, run, method)
+    return _Work(Scenes(usable(clips), taking), folder, options, world, run, method)
 
 
 def _begun(folder: Path, options: TrainOptions, device: torch.device, half: torch.dtype) -> Run:
