@@ -19,7 +19,7 @@ from lipdub.pipeline import length_notes
 from lipdub.plan import Reference
 from lipdub.progress import Step
 from lipdub.speech import log_mel, mel_windows
-from tests.support.jobs import BOX, Painter, grey, plan_by_hand
+from tests.support.jobs import BOX, Painter, grey, plan_by_hand, striped
 from tests.support.media import click_file, click_offsets, decoded_sound, movie, still, write_sound
 
 SIZE = (160, 96)
@@ -223,13 +223,6 @@ def test_options_and_inputs_are_checked_before_any_work(lossless: Path, dub: Pat
         sync(lossless, dub, tmp_path / "out.mkv", reference="nobody.png")
     with pytest.raises(LipdubError, match=r"must end in one of"):
         sync(lossless, dub, tmp_path / "out.xyz")
-
-
-def striped(images: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Stripes, which nobody takes for the light on a face."""
-    painted, half = images.copy(), images.shape[1] // 2
-    painted[:, half:] = np.sign(np.sin(np.arange(half) * np.pi / 4 + 0.1))[:, None, None]
-    return painted
 
 
 def test_rotated_movies_are_changed_where_a_viewer_sees_the_face(dub: Path, tmp_path: Path):

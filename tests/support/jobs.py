@@ -47,6 +47,13 @@ def grey(images: Faces, references: Faces) -> Faces:
     return painted
 
 
+def striped(images: Faces, references: Faces) -> Faces:
+    """Stripes, which nobody takes for the light on a face."""
+    painted, half = images.copy(), images.shape[1] // 2
+    painted[:, half:] = np.sign(np.sin(np.arange(half) * np.pi / 4 + 0.1))[:, None, None]
+    return painted
+
+
 def plan_by_hand(path: Path, *, frames: slice = slice(None), box: tuple[float, ...] = BOX) -> Plan:
     """A plan that changes some frames of a movie, at one place."""
     info: VideoInfo = probe_video(path)
