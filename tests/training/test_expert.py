@@ -194,6 +194,13 @@ def test_a_damaged_state_is_said_to_be(files: Files, damage: Callable[[bytes], b
         train_expert(files, SMALL)
 
 
+def test_what_is_learnt_from_is_not_held_out(files: Files):
+    known = replace(files, held_out=(files.shards[0] / ".." / files.shards[0].name,))
+    with pytest.raises(OptionError, match="is learnt from, and so cannot be --held-out"):
+        train_expert(known, SMALL)
+    assert not files.output.exists()
+
+
 def test_weights_that_are_there_are_not_written_over(files: Files):
     files.output.write_bytes(b"precious")
     with pytest.raises(OutputError, match="is there already"):

@@ -7,7 +7,7 @@ import pytest
 
 from lipdub.dataset import preparing
 from lipdub.dataset.clips import Clips
-from lipdub.errors import DatasetError
+from lipdub.errors import DatasetError, OptionError
 from lipdub.models.checkpoint import save_checkpoint
 from lipdub.training import checkpoints, finetuning, loop
 from lipdub.training.config import FINETUNING, choose
@@ -104,3 +104,10 @@ def test_published_weights_are_where_it_begins(
     )
     finetuning.finetune(tmp_path / "talk.mp4", tmp_path / "run", FINETUNING, face=1)
     assert begun == [str(tmp_path / "published.safetensors")]
+
+
+def test_several_processes_are_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(OptionError, match=r"one process; for several, .*lipdub train --init-from"):
+        finetuning.finetune(tmp_path / "movie.mp4", tmp_path / "actor")
+    assert not list(tmp_path.iterdir())

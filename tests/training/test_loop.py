@@ -88,6 +88,22 @@ def test_a_network_learns(shards: Path, tmp_path: Path) -> None:
     assert np.mean([row["simple"] for row in rows[-8:]]) < 0.8 * np.mean([row["simple"] for row in rows[:4]])
 
 
+def test_what_changed_since_a_run_was_left_is_told(
+    shards: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = trained(shards, tmp_path, steps=2)
+    assert not caplog.records
+    loop.train([shards], run, small_options(tmp_path, steps=2, without=("l2",)))
+    loop.train([shards], run, small_options(tmp_path, steps=3, without=("l2",), lr=2e-3, keep=5))
+    other = write_shards(tmp_path / "others", clips=5, shards=1, frames=30)
+    loop.train([other], run, small_options(tmp_path, steps=4, without=("l2",), lr=2e-3))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{run} has made its 2 steps: nothing is left to train.",
+        f"{run} goes on, but --lr, --without changed since.",
+        f"{run} goes on, but the clips changed since.",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["SIGKILL", "SIGINT", "SIGTERM"])
 def test_killed_or_stopped_and_run_again_is_as_if_nothing_had_been(

@@ -207,7 +207,7 @@ def _unfinished(chunks: Sequence[Chunk], folder: Path, fresh: bool) -> list[Chun
         if found and (chunk is None or found["recipe"] != chunk.recipe):
             raise OutputError(
                 f"{folder} holds shards of other videos, or made with other options ({path.name}); choose"
-                " another folder, or --fresh to make them anew."
+                " another folder, or delete it (prepare --fresh makes them anew)."
             )
         if found and chunk and is_finished(chunk, found):
             finished.add(chunk.number)

@@ -46,8 +46,14 @@ class Saved:
             raise _unusable(self.path, exc) from exc
 
 
-def write(folder: Path, run: Run, options: TrainOptions) -> Path:
+def write(folder: Path, run: Run, options: TrainOptions, clips: str = "") -> Path:
     """A checkpoint of the run, and its weights for use; older checkpoints than the last few go.
+
+    Args:
+        folder: of the run.
+        run: what is saved.
+        options: of the training, which are written down with it,
+        clips: as is the fingerprint of what was learnt from.
 
     Raises:
         OutputError: the disk is full or cannot be written; the checkpoints before are as they were.
@@ -56,7 +62,7 @@ def write(folder: Path, run: Run, options: TrainOptions) -> Path:
     part = folder / f".{path.name}.{secrets.token_hex(4)}.part"
     metadata = {
         METADATA_KEY: run.network.config.to_json(),
-        RUN_KEY: json.dumps({**run.numbers(), "options": asdict(options)}),
+        RUN_KEY: json.dumps({**run.numbers(), "options": asdict(options), "clips": clips}),
     }
     try:
         save_file(run.tensors(), part, metadata)

@@ -2,7 +2,8 @@
 
 import math
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lipdub.errors import OptionError
@@ -14,6 +15,14 @@ TRUNKS = ("vgg", "alex")
 NETWORKS = ("paper128", "small128", "tiny64")
 PAPER_STEPS = 260_000
 MOST_WORKERS = 64
+
+
+FREE = frozenset({
+    "network", "init_from", "steps", "accumulate", "precision", "device", "checkpoint_activations", "compile",
+    "workers", "save_every", "keep", "sample_every", "log_every",
+})  # fmt: skip
+"""Options that a run can go on without a word about: they decide when, where and how fast, or hold for its
+beginning only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,17 @@ def choose(choices: dict[str, Any]) -> TrainOptions:
             raise OptionError(f"There is no option {name!r} of a training.")
     given = {name: value for name, value in choices.items() if value is not None}
     return TrainOptions(**given | {"without": tuple(given.get("without", ()))})
+
+
+def differing(before: Mapping[str, Any], options: TrainOptions) -> list[str]:
+    """The flags, among those that the weights follow from, whose values are not those of an earlier run.
+
+    Args:
+        before: its options, as `asdict` gives them and JSON keeps them.
+        options: those of now.
+    """
+    now = asdict(options) | {"without": list(options.without)}
+    return [_flag(name) for name in sorted(before.keys() & now.keys() - FREE) if before[name] != now[name]]
 
 
 def _flag(name: str) -> str:

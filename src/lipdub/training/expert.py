@@ -9,18 +9,17 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lipdub.dataset.clips import Clip, Clips
+from lipdub.dataset.clips import Clips
 from lipdub.dataset.sampling import NONE, SMALL_SET
 from lipdub.diffusion import select_device
 from lipdub.disk import add_line, telling, write_text
-from lipdub.errors import OutputError
+from lipdub.errors import OptionError, OutputError
 from lipdub.models.sync_expert import SyncExpert, load_sync_expert
 from lipdub.progress import Progress, Step, silent
 from lipdub.training.expert_options import ExpertOptions, Files
@@ -84,14 +83,17 @@ def train_expert(files: Files, options: ExpertOptions, progress: Progress = sile
     Raises:
         DatasetError: no shards, damaged ones, or clips that are too short.
         DeviceError: no such device here.
+        OptionError: a folder is to be learnt from and held out.
         OutputError: the output is there already and no state to go on from, or cannot be written.
         TrainingError: the loss is not finite any more.
         WeightsFormatError: the state is damaged or of another training.
     """
+    for folder in {path.resolve() for path in files.shards} & {path.resolve() for path in files.held_out}:
+        raise OptionError(f"{folder} is learnt from, and so cannot be --held-out; give clips of others.")
     clips = usable(Clips(files.shards))
     held_out = usable(Clips(files.held_out)) if files.held_out else ()
     run = new_run(options, *select_device(options.device, options.precision))
-    recipe = {**options.recipe(), "clips": _fingerprint(clips)}
+    recipe = {**options.recipe(), "clips": clips.fingerprint}
     _begin(run, recipe, files, options.fresh)
     _train(run, recipe, clips, files, options, progress)
     scores = None
@@ -148,15 +150,6 @@ def _begin(run: ExpertRun, recipe: Mapping[str, Any], files: Files, fresh: bool)
     elif not fresh and files.output.exists():
         raise OutputError(f"{files.output} is there already; give another name, or --fresh to replace it.")
     write_text(files.log, "".join(f"{json.dumps(row)}\n" for row in _lines(files.log, run.step)))
-
-
-def _fingerprint(clips: Clips) -> str:
-    """Changes when other clips are learnt from, wherever they lie."""
-    return sha256("\n".join(f"{_name(clip)} {clip.frames}" for clip in clips).encode()).hexdigest()[:16]
-
-
-def _name(clip: Clip) -> str:
-    return f"{clip.shard.name}/{clip.key}"
 
 
 def _lines(path: Path, step: int) -> list[dict[str, Any]]:

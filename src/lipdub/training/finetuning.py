@@ -1,5 +1,6 @@
 """One actor: his clips out of one movie, and a network that goes on learning from them alone."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from lipdub import weights
 from lipdub.dataset import preparing, workers
 from lipdub.dataset.clips import Clips
 from lipdub.dataset.options import PrepareOptions
-from lipdub.errors import DatasetError
+from lipdub.errors import DatasetError, OptionError
 from lipdub.options import DEFAULT_WEIGHTS
 from lipdub.progress import Progress, fetching, silent
 from lipdub.training.config import FINETUNING, TrainOptions
@@ -32,8 +33,14 @@ def finetune(
         progress: is told of both.
 
     Raises:
+        OptionError: it was started by torchrun in several processes, which would all cut.
         LipdubError: nothing can be cut out or trained; see `prepare` and `train`.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise OptionError(
+            "lipdub finetune runs in one process; for several, cut the clips with lipdub prepare, and give "
+            "them to lipdub train --init-from."
+        )
     if options.init_from is None:
         found = weights.resolve(DEFAULT_WEIGHTS, progress=fetching(DEFAULT_WEIGHTS, progress))
         options = replace(options, init_from=str(found.path))

@@ -1,5 +1,6 @@
 """A training from its first step, or its last checkpoint, to its end."""
 
+import logging
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from lipdub.errors import OptionError, OutputError
 from lipdub.models.discriminator import FRAMES
 from lipdub.progress import Progress, Step, silent
 from lipdub.training import checkpoints
-from lipdub.training.config import TrainOptions, choose
+from lipdub.training.config import TrainOptions, choose, differing
 from lipdub.training.distributed import World, together
 from lipdub.training.drawing import Picture, curves, sheet, write_png
 from lipdub.training.loader import Scenes, Taking, batches_of, usable
@@ -30,6 +31,8 @@ from lipdub.training.objective import WEIGHTINGS, Weighting
 from lipdub.training.state import Run, checkpoint_activations, new_run
 from lipdub.training.step import Batch, Method, update
 from lipdub.training.terms import JUDGED_TERMS
+
+notes = logging.getLogger(__name__)
 
 AUGMENTATION = Augmentation(shift=0.5, scale=0.5, mirror=0.5, gain=6)
 """What leaves pictures as good as they are: blurred or miscoloured ones would be learnt too."""
@@ -134,7 +137,7 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
         )
     place, kind = select_device(device, options.precision)
     judges = judges_of(options, place)
-    run = _begun(folder, options, place, kind)
+    run = _begun(folder, options, place, kind, clips.fingerprint if world.first else None)
     run.join(world)
     weightings: dict[str, Weighting | None] = dict.fromkeys(JUDGED_TERMS, WEIGHTINGS[options.weighting])
     weightings["l2"] = WEIGHTINGS[options.weighting_l2]
@@ -150,8 +153,10 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
     return _Work(Scenes(usable(clips), taking), folder, options, world, run, method)
 
 
-def _begun(folder: Path, options: TrainOptions, device: torch.device, half: torch.dtype) -> Run:
-    """The run at its first step, or at its last checkpoint."""
+def _begun(
+    folder: Path, options: TrainOptions, device: torch.device, half: torch.dtype, clips: str | None
+) -> Run:
+    """The run at its first step, or at its last checkpoint; what is not as it was is told, if `clips` are."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -169,11 +174,23 @@ def _begun(folder: Path, options: TrainOptions, device: torch.device, half: torc
     )  # fmt: skip
     if saved is not None:
         saved.load_into(run)
+        if clips is not None:
+            _tell(saved, options, clips)
     if options.checkpoint_activations:
         checkpoint_activations(run.network)
     if options.compile:
         run.network.compile()
     return run
+
+
+def _tell(saved: checkpoints.Saved, options: TrainOptions, clips: str) -> None:
+    """Say what is not as it was when the run was left."""
+    changed = differing(saved.said.get("options", {}), options)
+    changed += ["the clips"] if saved.said.get("clips", clips) != clips else []
+    if saved.step >= options.steps:
+        notes.warning("%s has made its %d steps: nothing is left to train.", saved.path.parent, saved.step)
+    elif changed:
+        notes.warning("%s goes on, but %s changed since.", saved.path.parent, ", ".join(changed))
 
 
 def _run(work: _Work, progress: Progress) -> Trained:
@@ -249,7 +266,8 @@ class _Keeping:
         """A checkpoint, and the curves up to it."""
         if self._log is None:
             return
-        checkpoints.write(self._work.folder, self._work.run, self._work.options)
+        work = self._work
+        checkpoints.write(work.folder, work.run, work.options, work.samples.clips.fingerprint)
         rows = self._log.rows
         names = [name for name in (rows[-1] if rows else {}) if name != "step"]
         write_png(self._work.folder / "curves.png", curves(rows, names))
