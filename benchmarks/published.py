@@ -15,8 +15,9 @@ import numpy as np
 from common import FOOTAGE, put
 from lipdub.engine import fetch_if_possible, load_embedder, load_landmarker
 from lipdub.evaluation.bootstrap import mean_interval
+from lipdub.evaluation.embedders import RATE
 from lipdub.evaluation.images import psnr, ssim
-from lipdub.evaluation.judges import RATE, Judges, expert_judge, inception_judge, lpips_judge
+from lipdub.evaluation.judges import Judges, expert_judge, inception_judge, lpips_judge
 from lipdub.evaluation.kept import keep, kept
 from lipdub.evaluation.measure import FEATURES_EVERY, Measured, Seen, Speech, measure, see
 from lipdub.evaluation.summary import REAL, summarise

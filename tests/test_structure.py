@@ -25,7 +25,7 @@ LAYERS = [
     {"deciding"},
     {"debugvideo", "looking"},
     {"identity"},
-    {"checks", "engine", "listening", "speaker", "synccheck"},
+    {"checks", "engine", "listening", "speaker"},
     {"contactsheet"},
     {"render", "segments", "overlay", "stems"},
     {"planning", "planfile"},

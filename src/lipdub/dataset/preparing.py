@@ -22,9 +22,9 @@ from lipdub.dataset.workers import Crashed, Workers, check_stopped
 from lipdub.disk import telling
 from lipdub.engine import load_embedder, load_landmarker
 from lipdub.errors import DatasetError, OutputError
+from lipdub.evaluation.embedders import load_embedder as load_sync_embedder
 from lipdub.progress import Progress, Step, silent
 from lipdub.speaker import speaker_of
-from lipdub.synccheck import load_embedder as load_sync_embedder
 
 MOST_BYTES = 2 << 30
 """Of the videos of one shard, if there is more than one: a shard of many films would be much to lose."""

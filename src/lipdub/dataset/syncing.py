@@ -13,9 +13,9 @@ import numpy.typing as npt
 from lipdub.dataset.cutting import SAMPLES, Clip
 from lipdub.dataset.options import FARTHEST_SHIFT
 from lipdub.dataset.pictures import Picture, Shown
+from lipdub.evaluation.embedders import FRAMES, SyncEmbedder
 from lipdub.faces.crop import Box
 from lipdub.speech.mel import COLUMNS_PER_SECOND, SILENCE, log_mel
-from lipdub.synccheck import FRAMES, SyncEmbedder
 
 REACH = FARTHEST_SHIFT
 SHIFTS = np.arange(-REACH, REACH + 1)

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.evaluation.embedders import FRAMES, RATE
 from lipdub.evaluation.images import flicker, psnr, ssim
-from lipdub.evaluation.judges import RATE, WINDOW, Embed, Floats, Judges, Sound
+from lipdub.evaluation.judges import Embed, Floats, Judges, Sound
 from lipdub.evaluation.landmarks import aperture_agreement, apertures, mouth_distance
 from lipdub.evaluation.sync import sync_score
 from lipdub.evaluation.views import Views, crops_of, lower_halves, nearest_frames
@@ -167,7 +168,7 @@ def _embedded(embed: Embed, shown: Seen, speech: Speech) -> tuple[Floats, Floats
     chosen = nearest_frames(speech.seconds, RATE)
     begin = round(float(speech.seconds[0]) * 16_000)
     sound = speech.sound[begin : begin + round(len(chosen) * 16_000 / RATE)]
-    if len(chosen) < WINDOW:
+    if len(chosen) < FRAMES:
         return None
     video, audio = embed(shown.views[chosen], sound)
     return (video, audio) if len(video) and len(audio) else None

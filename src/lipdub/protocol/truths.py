@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lipdub.dataset.lists import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Pair, listed_file
 from lipdub.errors import DatasetError, MediaError
-from lipdub.evaluation.judges import RATE
+from lipdub.evaluation.embedders import RATE
 from lipdub.evaluation.landmarks import apertures
 from lipdub.evaluation.measure import Seen, see
 from lipdub.evaluation.views import nearest

@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from lipdub.errors import UnknownWeightsError
+from lipdub.evaluation.embedders import SAMPLES, ExpertEmbedder, SyncNetEmbedder, load_embedder
 from lipdub.faces.crop import from_crop
 from lipdub.models.sync_expert import SyncExpert
 from lipdub.models.syncnet import SyncNet
 from lipdub.speech.mel import log_mel
 from lipdub.speech.mfcc import mfcc
-from lipdub.synccheck import SAMPLES, ExpertEmbedder, SyncNetEmbedder, load_embedder
 
 PCM = np.random.default_rng(0).integers(-9000, 9000, 9 * SAMPLES).astype(np.int16)
 

@@ -1,9 +1,11 @@
 """Networks that judge sync, at work: the colour expert and SyncNet, on pictures of faces and their sound.
 
+They serve the preparing of data, which shifts sound, and the evaluation, which scores it.
+
 Both embed five frames, and the sound of five frames; where they belong together, the two are near.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +19,7 @@ from lipdub.speech.mfcc import mfcc
 from lipdub.speech.windows import WINDOW
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 RATE = 25
@@ -47,7 +50,7 @@ class SyncEmbedder(Protocol):
         ...
 
     def faces(self, pictures: Pictures, /) -> Vectors:
-        """Embeddings [n − 4, d] of pictures [n, size, size, 3] RGB."""
+        """Embeddings [n − 4, d] of pictures [n, size, size, 3] RGB; of fewer than five, [0, 0]."""
         ...
 
     def sounds(self, pcm: Pcm, /) -> Vectors:
@@ -60,6 +63,7 @@ class ExpertEmbedder:
 
     Args:
         path: of its weights.
+        device: of torch, where it computes.
 
     Raises:
         WeightsError: it is not there, or not the expert.
@@ -68,10 +72,10 @@ class ExpertEmbedder:
     name = "expert"
     size = 96
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: "torch.device | str" = "cpu") -> None:
         from lipdub.models.sync_expert import load_sync_expert
 
-        self._network = load_sync_expert(path)
+        self._network, self._device = load_sync_expert(path).to(device), device
 
     def place(self, box: Box, /) -> Box:
         """The network's own framing, which is that of S3FD, with which it was trained."""
@@ -81,15 +85,15 @@ class ExpertEmbedder:
         """See `SyncEmbedder`; the lower halves, BGR."""
         half = pictures[:, self.size // 2 :, :, ::-1].astype(np.float32) / 255
         planes = np.moveaxis(half, 3, 1)  # [n, 3, 48, 96]
-        stacked = np.stack([planes[i : i + FRAMES].reshape(-1, *planes.shape[2:]) for i in _starts(planes)])
-        return _embedded(self._network.embed_faces, stacked, BATCH[self.name])
+        windows = [planes[i : i + FRAMES].reshape(-1, *planes.shape[2:]) for i in _starts(len(planes))]
+        return _embedded(self._network.embed_faces, windows, BATCH[self.name], self._device)
 
     def sounds(self, pcm: Pcm, /) -> Vectors:
         """See `SyncEmbedder`."""
         mel = log_mel(pcm)
-        firsts = [COLUMNS_PER_SECOND * k // RATE for k in range(len(pcm) // SAMPLES - FRAMES + 1)]
-        windows = np.stack([mel[None, :, first : first + WINDOW] for first in firsts])
-        return _embedded(self._network.embed_sound, windows, BATCH[self.name])
+        firsts = [COLUMNS_PER_SECOND * k // RATE for k in _starts(len(pcm) // SAMPLES)]
+        windows = [mel[None, :, first : first + WINDOW] for first in firsts]
+        return _embedded(self._network.embed_sound, windows, BATCH[self.name], self._device)
 
 
 class SyncNetEmbedder:
@@ -97,6 +101,7 @@ class SyncNetEmbedder:
 
     Args:
         path: of its weights.
+        device: of torch, where it computes.
 
     Raises:
         WeightsError: it is not there, or not SyncNet.
@@ -105,10 +110,10 @@ class SyncNetEmbedder:
     name = "syncnet"
     size = 224
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: "torch.device | str" = "cpu") -> None:
         from lipdub.models.syncnet import load_syncnet
 
-        self._network = load_syncnet(path)
+        self._network, self._device = load_syncnet(path).to(device), device
 
     def place(self, box: Box, /) -> Box:
         """A square from the top of the face's box to 0.4 of its height below it."""
@@ -119,21 +124,18 @@ class SyncNetEmbedder:
     def faces(self, pictures: Pictures, /) -> Vectors:
         """See `SyncEmbedder`; BGR, 0–255."""
         planes = np.moveaxis(pictures[..., ::-1], 3, 0)  # [3, n, 224, 224]
-        starts = _starts(pictures)
-        parts = [
-            np.stack([planes[:, i : i + FRAMES] for i in starts[low : low + BATCH[self.name]]])
-            for low in range(0, len(starts), BATCH[self.name])
-        ]
-        return np.concatenate([_embedded(self._network.embed_faces, part, len(part)) for part in parts])
+        windows = [planes[:, i : i + FRAMES] for i in _starts(len(pictures))]
+        return _embedded(self._network.embed_faces, windows, BATCH[self.name], self._device)
 
     def sounds(self, pcm: Pcm, /) -> Vectors:
         """See `SyncEmbedder`."""
-        count = len(pcm) // SAMPLES - FRAMES + 1
+        # The last window of coefficients reaches 15 ms beyond its frame: what is there is repeated. (The
+        # published code leaves that window out.)
+        found = mfcc(np.pad(pcm, (0, NETWORK_RATE // 40), mode="edge")) if len(pcm) else np.empty((0, 13))
         rows = MFCC_ROWS * FRAMES
-        # The last window of coefficients reaches 15 ms beyond its frame: what is there is repeated.
-        found = mfcc(np.pad(pcm, (0, NETWORK_RATE // 40), mode="edge"))
-        windows = np.stack([found[None, MFCC_ROWS * k : MFCC_ROWS * k + rows].mT for k in range(count)])
-        return _embedded(self._network.embed_sound, windows, BATCH[self.name])
+        firsts = [MFCC_ROWS * k for k in _starts(len(pcm) // SAMPLES)]
+        windows = [found[None, first : first + rows].mT for first in firsts]
+        return _embedded(self._network.embed_sound, windows, BATCH[self.name], self._device)
 
 
 def load_embedder(expert: str | None, syncnet: str | None) -> SyncEmbedder | None:
@@ -147,17 +149,24 @@ def load_embedder(expert: str | None, syncnet: str | None) -> SyncEmbedder | Non
     return SyncNetEmbedder(Path(syncnet)) if syncnet else None
 
 
-def _starts(frames: npt.NDArray[np.generic]) -> range:
-    return range(len(frames) - FRAMES + 1)
+def _starts(frames: int) -> range:
+    return range(max(frames - FRAMES + 1, 0))
 
 
-def _embedded(embed: "Callable[[Tensor], Tensor]", windows: npt.NDArray[np.number], batch: int) -> Vectors:
-    """What a network makes of windows [m, …]: [m, d]."""
+def _embedded(
+    embed: "Callable[[Tensor], Tensor]",
+    windows: Sequence[npt.NDArray[np.number]],
+    batch: int,
+    device: "torch.device | str",
+) -> Vectors:
+    """What a network makes of m windows, which may share their memory: [m, d]."""
     import torch
 
+    if not windows:
+        return np.zeros((0, 0), np.float32)
+    parts = []
     with torch.inference_mode():
-        parts = [
-            embed(torch.from_numpy(np.ascontiguousarray(windows[i : i + batch], np.float32))).numpy()
-            for i in range(0, len(windows), batch)
-        ]
+        for low in range(0, len(windows), batch):
+            stacked = np.stack(windows[low : low + batch]).astype(np.float32)
+            parts.append(embed(torch.from_numpy(stacked).to(device)).cpu().numpy())
     return np.concatenate(parts)
