@@ -124,6 +124,17 @@ def test_rows_of_clips_whose_truth_is_not_known_say_so(task: Task):
 
 
 @pytest.mark.usefixtures("stand_ins")
+def test_a_row_whose_video_is_not_there_is_told(task: Task, tmp_path: Path):
+    check_folder(task.output)
+    (tmp_path / "nothing").mkdir()
+    task.pairs.write_text("sound wide\n")
+    rows = {**task.rows, "Others": tmp_path / "nothing"}
+    result = evaluate(Task(task.pairs, task.output, task.root, rows=rows), None)
+    assert list(result.clips[0]) == [REAL, "Theirs"]
+    assert result.failed == (f"line 1, Others: there is no sound__wide.mp4 in {tmp_path / 'nothing'}.",)
+
+
+@pytest.mark.usefixtures("stand_ins")
 def test_a_list_of_which_nothing_can_be_measured(task: Task):
     task.pairs.write_text("sound none\n")
     with pytest.raises(DatasetError, match=r"no pair of .*pairs\.txt could be measured; line 1: .*no face"):

@@ -180,6 +180,8 @@ def _clip(pair: Pair, work: _Work) -> dict[str, Measured]:
             continue
         keep(folder, keys[system], clip, {system: made})
         found[system] = made
+    for row in sorted(work.task.rows.keys() - systems.keys()):
+        work.failed.append(f"line {pair.line}, {row}: there is no {clip}.mp4 in {work.task.rows[row]}.")
     return {system: measured for system, measured in found.items() if measured is not None}
 
 

@@ -1,5 +1,6 @@
 """Several processes that train together, as torchrun starts them."""
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,5 +85,7 @@ def together(device: str) -> Iterator[tuple[World, str]]:
     dist.init_process_group("nccl" if cards else "gloo")
     try:
         yield World(dist.get_rank(), dist.get_world_size()), device
+        dist.barrier()  # the first still writes when others are done; one that leaves may end it
     finally:
+        gc.collect()  # what holds the group, in cycles, is not left to the end of Python
         dist.destroy_process_group()

@@ -93,8 +93,7 @@ def train_on(
 ) -> Trained | None:
     """Likewise, from clips; see `train`."""
     with together(options.device) as (world, device):
-        work = _prepare(clips, folder, options, world, device)
-        result = _run(work, progress if world.first else silent)
+        result = _run(_prepare(clips, folder, options, world, device), progress if world.first else silent)
         return result if world.first else None
 
 
