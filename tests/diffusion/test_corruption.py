@@ -1,13 +1,15 @@
 """The forward process, and that the one-step estimate undoes it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from lipdub.diffusion.corruption import corrupt, q_sample, roots, x0_estimate
-from lipdub.diffusion.denoiser import Denoiser
+from lipdub.diffusion.denoiser import Denoiser, eps_from_v, x0_from_v
+from lipdub.diffusion.schedule import alphas_cumprod
 from tests.support.weights import small_network
 
 EVERY_STEP = torch.arange(1000)
@@ -98,3 +100,27 @@ def test_gradients() -> None:
     inputs = drawn(2, 3, 2, 2).requires_grad_(), drawn(2, 3, 2, 2, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, e: q_sample(x, t, e), inputs)
     assert torch.autograd.gradcheck(lambda x, e: x0_estimate(x, e, t), inputs)
+
+
+def test_v_says_the_image_and_the_noise_at_every_step() -> None:
+    x_0, noise = drawn(1000, 3, 2, 2), drawn(1000, 3, 2, 2, seed=1)
+    x_t = q_sample(x_0, EVERY_STEP, noise)
+    signal, spread = roots(EVERY_STEP, x_t)
+    v = signal * noise - spread * x_0  # arXiv 2202.00512, section 4
+    torch.testing.assert_close(x0_from_v(x_t, v, signal, spread), x_0, rtol=0, atol=1e-12)
+    torch.testing.assert_close(eps_from_v(x_t, v, signal, spread), noise, rtol=0, atol=1e-12)
+
+
+def test_a_denoiser_takes_the_networks_answer_for_what_it_predicts() -> None:
+    network = small_network()
+    x_t, image, reference = (drawn(1, 3, 16, 16, seed=k, dtype=torch.float32) for k in range(3))
+    mel = drawn(1, 80, 16, dtype=torch.float32)
+    answer = network(x_t, torch.tensor([600]), image, reference, mel)[:, :3]
+    a = alphas_cumprod()[600]
+    for prediction, x_0 in (
+        ("eps", (x_t - math.sqrt(1 - a) * answer) / math.sqrt(a)),
+        ("v", math.sqrt(a) * x_t - math.sqrt(1 - a) * answer),
+    ):
+        network.config = replace(network.config, prediction=prediction)
+        found = Denoiser(network, image, reference, mel)(x_t, 600)
+        torch.testing.assert_close(found, x_0.clamp(-1, 1), rtol=0, atol=1e-5)

@@ -1,12 +1,14 @@
 """Sizes read off the shapes of weights."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from lipdub.errors import WeightsFormatError
 from lipdub.models import Diff2Lip, Diff2LipConfig
+from lipdub.models.config import METADATA_KEY
 from tests.support.weights import paper_shapes, tiny_shapes
 
 
@@ -102,3 +104,25 @@ def test_impossible_metadata(field: str, value: object) -> None:
 def test_damaged_metadata(stored: str) -> None:
     with pytest.raises(WeightsFormatError):
         Diff2LipConfig.from_state_dict(tiny_shapes(), {"lipdub.config": stored})
+
+
+def test_patch_and_prediction_are_the_papers_unless_said_and_kept_in_the_metadata() -> None:
+    assert (Diff2LipConfig.paper().patch, Diff2LipConfig.paper().prediction) == (1, "eps")
+    folded = replace(Diff2LipConfig.tiny(), patch=2, prediction="v", attention_resolutions=(16, 8))
+    assert Diff2LipConfig.from_state_dict({}, {METADATA_KEY: folded.to_json()}) == folded
+    # 64 pixels folded by 2 are maps of 32, 16, 8, 4: attention at the second and third level.
+    assert folded.attended_levels == (False, True, True, False)
+
+
+def test_metadata_of_older_checkpoints_know_of_no_patch() -> None:
+    stored = json.loads(Diff2LipConfig.tiny().to_json())
+    del stored["patch"], stored["prediction"]
+    assert Diff2LipConfig.from_state_dict({}, {METADATA_KEY: json.dumps(stored)}) == Diff2LipConfig.tiny()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"patch": 0}, {"patch": 3}, {"patch": 16}, {"patch": True}, {"prediction": "x0"}]
+)
+def test_impossible_patches_and_predictions_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"halve|pixels|integers|eps, v"):
+        replace(Diff2LipConfig.tiny(), **wrong)

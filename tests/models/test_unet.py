@@ -1,10 +1,12 @@
 """Properties of the network that the golden numbers do not show."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
-from lipdub.models import Diff2Lip
+from lipdub.models import Diff2Lip, Diff2LipConfig
 from lipdub.models.layers import timestep_embedding
 from tests.support.weights import small_network
 
@@ -65,3 +67,23 @@ def test_timestep_embedding_of_zero_is_ones_then_zeros() -> None:
     waves = timestep_embedding(torch.tensor([0, 7]), 6)
     assert waves[0].tolist() == [1, 1, 1, 0, 0, 0]
     torch.testing.assert_close(waves[:, :3].square() + waves[:, 3:].square(), torch.ones(2, 3))
+
+
+def test_a_patch_folds_pixels_into_channels_and_back() -> None:
+    plain = Diff2LipConfig(
+        image_size=32, width=32, multipliers=(1, 2), res_blocks=1, attention_resolutions=(8,), head_width=32,
+        audio_multipliers=(1, 1),
+    )  # fmt: skip
+    network = Diff2Lip(replace(plain, patch=2)).eval()
+    assert network.input_blocks[0][0].weight.shape == (32, 9 * 4, 3, 3)
+    widths = []
+    network.input_blocks[0].register_forward_hook(lambda _m, _i, out: widths.append(tuple(out.shape)))
+    image, mel = torch.randn(2, 3, 32, 32), torch.randn(2, 80, 16)
+    assert network(image, torch.tensor([3, 900]), image, image, mel).shape == (2, 6, 32, 32)
+    assert widths == [(2, 32, 16, 16)]
+    # An output bias of a pixel within its patch is seen in every second pixel of every second row.
+    with torch.no_grad():
+        network.out[2].bias[1] = 1.0  # first channel, upper right pixel
+        answer = network(image, torch.tensor([3, 900]), image, image, mel)
+    assert torch.equal(answer[:, 0, ::2, 1::2], torch.ones(2, 16, 16))
+    assert answer.sum() == 2 * 16 * 16

@@ -30,11 +30,30 @@ class Denoiser:
     def __call__(self, x_t: Tensor, t: int) -> Tensor:
         """The clean image in x_t [B, 3, H, W] at step t, clipped to [-1, 1], of the same shape."""
         steps = x_t.new_full((len(x_t),), t).long()
-        eps = self.model.denoise(x_t, steps, self.condition, self.reference, self.style)[:, :3]
+        found = self.model.denoise(x_t, steps, self.condition, self.reference, self.style)[:, :3]
         a_t = float(self.alphas_cumprod[t])
-        return x0_from_eps(x_t, eps, math.sqrt(a_t), math.sqrt(1 - a_t)).clamp(-1, 1)
+        x0_from = X0_FROM[self.model.config.prediction]
+        return x0_from(x_t, found, math.sqrt(a_t), math.sqrt(1 - a_t)).clamp(-1, 1)
 
 
 def x0_from_eps(x_t: Tensor, eps: Tensor, signal: float | Tensor, spread: float | Tensor) -> Tensor:
     """(x_t − √(1 − ᾱ)·ε) / √ᾱ (DDPM, eq. 15; DDIM, eq. 9); `signal` is √ᾱ and `spread` √(1 − ᾱ)."""
     return (x_t - spread * eps) / signal
+
+
+def x0_from_v(x_t: Tensor, v: Tensor, signal: float | Tensor, spread: float | Tensor) -> Tensor:
+    """√ᾱ·x_t − √(1 − ᾱ)·v (Salimans & Ho, arXiv 2202.00512, section 4); see `x0_from_eps`.
+
+    An error in v comes out smaller, never larger: at t = 999, where x_t tells nothing, the network says the
+    clean image itself.
+    """
+    return signal * x_t - spread * v
+
+
+def eps_from_v(x_t: Tensor, v: Tensor, signal: float | Tensor, spread: float | Tensor) -> Tensor:
+    """√(1 − ᾱ)·x_t + √ᾱ·v, the noise (arXiv 2202.00512, appendix D)."""
+    return spread * x_t + signal * v
+
+
+X0_FROM = {"eps": x0_from_eps, "v": x0_from_v}
+"""By what a network predicts (`Diff2LipConfig.prediction`)."""

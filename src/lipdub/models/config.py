@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self, TypeAlias
 
 from lipdub.errors import WeightsFormatError
@@ -11,6 +11,7 @@ from lipdub.errors import WeightsFormatError
 METADATA_KEY = "lipdub.config"
 GROUPS = 32  # every GroupNorm of the network has 32 groups
 AUDIO_RES_BLOCKS = 2
+PREDICTIONS = ("eps", "v")  # what a network may say of x_t; see `Diff2LipConfig`
 COARSEST = 8  # both known sizes (128 with 5 levels, 64 with 4) end in maps of 8x8
 
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
@@ -20,9 +21,12 @@ Shapes: TypeAlias = Mapping[str, Sequence[int]]
 class Diff2LipConfig:
     """Sizes of the network (arXiv 2308.09716, section 3; a UNet in the style of guided-diffusion).
 
-    `width` is the number of channels at full resolution, `multipliers` scale it level by level, each level
-    halving the resolution; `attention_resolutions` are map sizes in pixels. Raises `ValueError` when
-    the sizes do not fit together.
+    `width` is the number of channels of the finest map, `multipliers` scale it level by level, each level
+    halving the map; `attention_resolutions` are map sizes. Two choices are not the paper's, and theirs by
+    default: squares of `patch` x `patch` pixels are folded into channels, so that the finest map is that much
+    smaller (simple diffusion, arXiv 2301.11093, section 3); and `prediction` is what the first three channels
+    of the answer are, ``eps``, the noise, or ``v`` = √ᾱ_t·ε − √(1 − ᾱ_t)·x₀ (arXiv 2202.00512, section 4).
+    Raises `ValueError` when the sizes do not fit together.
     """
 
     image_size: int = 128
@@ -33,11 +37,13 @@ class Diff2LipConfig:
     head_width: int = 64
     audio_width: int = 32
     audio_multipliers: tuple[int, ...] = (1, 2, 3, 4)
+    patch: int = 1
+    prediction: str = "eps"
 
     def __post_init__(self) -> None:
-        sizes = [
-            size for field in astuple(self) for size in (field if isinstance(field, tuple) else (field,))
-        ]
+        _check(self.prediction in PREDICTIONS, f"prediction is one of {', '.join(PREDICTIONS)}")
+        values = [getattr(self, field.name) for field in fields(self) if field.name != "prediction"]
+        sizes = [size for field in values for size in (field if isinstance(field, tuple) else (field,))]
         _check(all(type(size) is int for size in sizes), "all sizes must be integers")
         _check(
             bool(self.multipliers) and min(self.multipliers) > 0, "the channel multipliers must be positive"
@@ -46,8 +52,10 @@ class Diff2LipConfig:
             bool(self.audio_multipliers) and min(self.audio_multipliers) > 0, "the same holds for the audio's"
         )
         _check(self.res_blocks > 0, "every level needs a residual block")
+        _check(self.patch > 0, "a patch has pixels")
         _check(
-            self.image_size > 0 and self.image_size % max(2, 2 ** (len(self.multipliers) - 1)) == 0,
+            self.image_size > 0
+            and self.image_size % (self.patch * max(2, 2 ** (len(self.multipliers) - 1))) == 0,
             "the image must have a lower half, and halve from level to level",
         )
         for width in (self.width, self.audio_width):
@@ -96,7 +104,7 @@ class Diff2LipConfig:
     @property
     def attended_levels(self) -> tuple[bool, ...]:
         """For every level, finest first: does it have attention?"""
-        sizes = (self.image_size >> level for level in range(len(self.multipliers)))
+        sizes = (self.image_size // self.patch >> level for level in range(len(self.multipliers)))
         return tuple(size in self.attention_resolutions for size in sizes)
 
     @property

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lipdub.models.audio_encoder import AudioEncoder
 from lipdub.models.config import Diff2LipConfig
@@ -27,14 +28,16 @@ class Diff2Lip(nn.Module):
     def __init__(self, config: Diff2LipConfig) -> None:
         super().__init__()
         self.config = config
-        embedding = config.embedding_width
+        embedding, squares = config.embedding_width, config.patch**2
         widths = [config.width * m for m in config.multipliers]
         heads = [config.head_width if attended else None for attended in config.attended_levels]
         downs = [nn.AvgPool2d(2) for _ in widths[1:]]
         stages, given = encoder_stages(widths, embedding, config.res_blocks, downs, heads)
 
         self.time_embed = TimeEmbedding(config.width, embedding)
-        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(9, config.width, 3, padding=1)), *stages])
+        self.input_blocks = nn.ModuleList(
+            [Stage(nn.Conv2d(9 * squares, config.width, 3, padding=1)), *stages]
+        )
         self.middle_block = Stage(
             ResBlock(widths[-1], embedding, widths[-1]),
             *attention(widths[-1], config.head_width),
@@ -42,7 +45,7 @@ class Diff2Lip(nn.Module):
         )
         self.output_blocks = _decoder(widths, [config.width, *given], embedding, config.res_blocks, heads)
         self.out = nn.Sequential(
-            GroupNorm32(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], 6, 3, padding=1))
+            GroupNorm32(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], 6 * squares, 3, padding=1))
         )
         self.audio_encoder = AudioEncoder(config.audio_width, config.audio_multipliers)
         self.audio_encoder_to_style = nn.Sequential(
@@ -53,7 +56,7 @@ class Diff2Lip(nn.Module):
         )
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Tensor, reference: Tensor, mel: Tensor) -> Tensor:
-        """The noise in `x_t`, and its variance, [B, 6, H, W]; see `denoise` and `audio_style`."""
+        """The prediction for `x_t`, and its variance, [B, 6, H, W]; see `denoise` and `audio_style`."""
         return self.denoise(x_t, t, condition, reference, self.audio_style(mel))
 
     def audio_style(self, mel: Tensor) -> Tensor:
@@ -70,7 +73,9 @@ class Diff2Lip(nn.Module):
         return style.flatten(1)
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor, reference: Tensor, style: Tensor) -> Tensor:
-        """The noise in the lower half of `x_t` (first 3 channels), and its variance (last 3).
+        """What is predicted of the lower half of `x_t` (first 3 channels), and its variance (last 3).
+
+        The prediction is the noise, or whatever `config.prediction` says; see `diffusion.denoiser`.
 
         Args:
             x_t: noisy image [B, 3, H, W]; its upper half is not looked at, `condition`'s is used.
@@ -85,6 +90,7 @@ class Diff2Lip(nn.Module):
         half = x_t.shape[2] // 2
         x = torch.cat((condition[:, :, :half], x_t[:, :, half:]), dim=2)  # x·mask + (1 − mask)·condition
         h = torch.cat((x, condition, reference), dim=1).to(dtype_of(self))
+        h = F.pixel_unshuffle(h, self.config.patch)
         embedding = self.time_embed(t) + style
         skips: list[Tensor] = []
         for stage in self.input_blocks:
@@ -93,7 +99,7 @@ class Diff2Lip(nn.Module):
         h = self.middle_block(h, embedding)
         for stage in self.output_blocks:
             h = stage(torch.cat((h, skips.pop()), dim=1), embedding)
-        answer: Tensor = self.out(h)
+        answer = F.pixel_shuffle(self.out(h), self.config.patch)
         return answer.to(x_t.dtype)
 
 

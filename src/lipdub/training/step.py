@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lipdub.diffusion.corruption import Corrupted, corrupt
+from lipdub.diffusion.corruption import Corrupted, corrupt, roots
+from lipdub.diffusion.denoiser import eps_from_v
 from lipdub.diffusion.schedule import TRAINING_STEPS
 from lipdub.models.discriminator import FRAMES
 from lipdub.training.distributed import ALONE, World
@@ -93,13 +94,20 @@ def draw(
     return torch.cat(steps), noise, fill
 
 
-def look(network: nn.Module, batch: Batch, seen: Corrupted, half: torch.dtype | None) -> Tensor:
-    """ε̂ [5·B, 3, S, S] in float32; the network alone computes in `half`."""
+def look(
+    network: nn.Module, batch: Batch, seen: Corrupted, half: torch.dtype | None, prediction: str = "eps"
+) -> Tensor:
+    """ε̂ [5·B, 3, S, S] in float32, whatever the network predicts; it alone computes in `half`.
+
+    With ``v`` and both weights 1, L_simple + L2 is ‖v̂ − v‖², since the first is ᾱ_t and the second 1 − ᾱ_t
+    times that: no step rules the others, see `losses.l2`.
+    """
     reference = batch.reference.repeat_interleave(FRAMES, dim=0)
     kind = batch.frames.device.type
     with torch.autocast(kind, half, enabled=half is not None):
         found: Tensor = network(seen.x_t, seen.t, seen.condition, reference, batch.mel)
-    return found[:, :3].float()
+    answer = found[:, :3].float()
+    return answer if prediction == "eps" else eps_from_v(seen.x_t, answer, *roots(seen.t, answer))
 
 
 def update(run: Run, parts: Sequence[Batch], method: Method, world: World = ALONE) -> dict[str, float]:
@@ -138,7 +146,7 @@ def _backward(
     """Add the gradients of a part; its terms, their sum, and the discriminator's loss."""
     t, noise, fill = drawn
     seen = corrupt(batch.frames, t.repeat_interleave(FRAMES), noise, fill)
-    eps = look(run.joined_network, batch, seen, method.half)
+    eps = look(run.joined_network, batch, seen, method.half, run.network.config.prediction)
     frames = estimate(seen, eps)
     terms = loss_terms(
         seen, eps, frames, batch.heard,
