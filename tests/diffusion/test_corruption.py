@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lipdub.diffusion.corruption import corrupt, q_sample, roots, x0_estimate
-from lipdub.diffusion.denoiser import Denoiser, eps_from_v, x0_from_v
+from lipdub.diffusion.denoiser import RESIDUAL_STD, Denoiser, x0_of
 from lipdub.diffusion.schedule import alphas_cumprod
 from tests.support.weights import small_network
 
@@ -102,13 +102,22 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(lambda x, e: x0_estimate(x, e, t), inputs)
 
 
-def test_v_says_the_image_and_the_noise_at_every_step() -> None:
-    x_0, noise = drawn(1000, 3, 2, 2), drawn(1000, 3, 2, 2, seed=1)
-    x_t = q_sample(x_0, EVERY_STEP, noise)
-    signal, spread = roots(EVERY_STEP, x_t)
-    v = signal * noise - spread * x_0  # arXiv 2202.00512, section 4
-    torch.testing.assert_close(x0_from_v(x_t, v, signal, spread), x_0, rtol=0, atol=1e-12)
-    torch.testing.assert_close(eps_from_v(x_t, v, signal, spread), noise, rtol=0, atol=1e-12)
+def test_a_residual_of_nothing_is_the_likeliest_image_between_reference_and_noisy_one() -> None:
+    # x₀ = r + σ_r·n and x_t = √ᾱ·x₀ + √(1 − ᾱ)·ε; the best estimate of x₀ from both is found by regression.
+    for t in (50, 300, 800):
+        reference, apart, noise = (drawn(20000, seed=k) for k in range(3))
+        x_0 = reference + RESIDUAL_STD * apart
+        a = alphas_cumprod()[t]
+        x_t = math.sqrt(a) * x_0 + math.sqrt(1 - a) * noise
+        both = torch.stack((x_t, reference), dim=1)
+        fitted = both @ torch.linalg.lstsq(both, x_0[:, None]).solution
+        found = x0_of("residual", x_t, torch.zeros_like(x_t), reference, math.sqrt(a), math.sqrt(1 - a))
+        assert (found - fitted[:, 0]).square().mean() < 1e-3 * RESIDUAL_STD**2
+        # What is left has the size of F's factor, so that F itself has about 1.
+        factor = (
+            x0_of("residual", x_t, torch.ones_like(x_t), reference, math.sqrt(a), math.sqrt(1 - a)) - found
+        )
+        assert (x_0 - found).std().item() == pytest.approx(factor.mean().item(), rel=0.02)
 
 
 def test_a_denoiser_takes_the_networks_answer_for_what_it_predicts() -> None:
@@ -117,10 +126,8 @@ def test_a_denoiser_takes_the_networks_answer_for_what_it_predicts() -> None:
     mel = drawn(1, 80, 16, dtype=torch.float32)
     answer = network(x_t, torch.tensor([600]), image, reference, mel)[:, :3]
     a = alphas_cumprod()[600]
-    for prediction, x_0 in (
-        ("eps", (x_t - math.sqrt(1 - a) * answer) / math.sqrt(a)),
-        ("v", math.sqrt(a) * x_t - math.sqrt(1 - a) * answer),
-    ):
+    for prediction in ("eps", "residual"):
         network.config = replace(network.config, prediction=prediction)
         found = Denoiser(network, image, reference, mel)(x_t, 600)
+        x_0 = x0_of(prediction, x_t, answer, reference, math.sqrt(a), math.sqrt(1 - a))
         torch.testing.assert_close(found, x_0.clamp(-1, 1), rtol=0, atol=1e-5)

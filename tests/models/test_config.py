@@ -108,7 +108,7 @@ def test_damaged_metadata(stored: str) -> None:
 
 def test_patch_and_prediction_are_the_papers_unless_said_and_kept_in_the_metadata() -> None:
     assert (Diff2LipConfig.paper().patch, Diff2LipConfig.paper().prediction) == (1, "eps")
-    folded = replace(Diff2LipConfig.tiny(), patch=2, prediction="v", attention_resolutions=(16, 8))
+    folded = replace(Diff2LipConfig.tiny(), patch=2, prediction="residual", attention_resolutions=(16, 8))
     assert Diff2LipConfig.from_state_dict({}, {METADATA_KEY: folded.to_json()}) == folded
     # 64 pixels folded by 2 are maps of 32, 16, 8, 4: attention at the second and third level.
     assert folded.attended_levels == (False, True, True, False)
@@ -124,5 +124,5 @@ def test_metadata_of_older_checkpoints_know_of_no_patch() -> None:
     "wrong", [{"patch": 0}, {"patch": 3}, {"patch": 16}, {"patch": True}, {"prediction": "x0"}]
 )
 def test_impossible_patches_and_predictions_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"halve|pixels|integers|eps, v"):
+    with pytest.raises(ValueError, match=r"halve|pixels|integers|eps, residual"):
         replace(Diff2LipConfig.tiny(), **wrong)

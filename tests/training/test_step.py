@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from lipdub.diffusion.corruption import Corrupted, corrupt, roots
-from lipdub.training.losses import estimate, l2, l_simple
+from lipdub.diffusion.denoiser import x0_of
+from lipdub.training.losses import estimate
 from lipdub.training.objective import Judges
 from lipdub.training.state import Run, checkpoint_activations, judge_for, new_run
 from lipdub.training.step import Batch, Method, draw, look, update
@@ -86,16 +87,14 @@ def test_the_noise_found_is_float32_and_the_first_three_channels(batch: Batch) -
     assert 0 < (half - whole[:, :3]).abs().max() < 0.1
 
 
-def test_with_v_the_two_squares_add_up_to_that_of_v(batch: Batch) -> None:
+def test_the_estimate_of_a_residual_is_that_of_sampling(batch: Batch) -> None:
     seen = noisy(batch)
     network = small_network()
-    answer = network(seen.x_t, seen.t, seen.condition, batch.reference.repeat_interleave(5, 0), batch.mel)
-    eps = look(network, batch, seen, None, "v")
-    signal, spread = roots(seen.t, eps)
-    v = signal * seen.noise - spread * seen.clean
-    apart = (answer[:, :3] - v)[:, :, 8:].square().mean((1, 2, 3))
-    both = l_simple(eps, seen.noise) + l2(estimate(seen, eps), seen.clean)
-    torch.testing.assert_close(both, apart, rtol=1e-3, atol=1e-5)
+    reference = batch.reference.repeat_interleave(5, 0)
+    answer = network(seen.x_t, seen.t, seen.condition, reference, batch.mel)[:, :3]
+    eps = look(network, batch, seen, None, "residual")
+    expected = x0_of("residual", seen.x_t, answer, reference, *roots(seen.t, eps))
+    torch.testing.assert_close(estimate(seen, eps)[:, :, 8:], expected[:, :, 8:], rtol=0, atol=1e-4)
 
 
 def noisy(batch: Batch) -> Corrupted:

@@ -11,7 +11,7 @@ from lipdub.errors import WeightsFormatError
 METADATA_KEY = "lipdub.config"
 GROUPS = 32  # every GroupNorm of the network has 32 groups
 AUDIO_RES_BLOCKS = 2
-PREDICTIONS = ("eps", "v")  # what a network may say of x_t; see `Diff2LipConfig`
+PREDICTIONS = ("eps", "residual")  # what a network may say of x_t; see `Diff2LipConfig`
 COARSEST = 8  # both known sizes (128 with 5 levels, 64 with 4) end in maps of 8x8
 
 Shapes: TypeAlias = Mapping[str, Sequence[int]]
@@ -25,7 +25,8 @@ class Diff2LipConfig:
     halving the map; `attention_resolutions` are map sizes. Two choices are not the paper's, and theirs by
     default: squares of `patch` x `patch` pixels are folded into channels, so that the finest map is that much
     smaller (simple diffusion, arXiv 2301.11093, section 3); and `prediction` is what the first three channels
-    of the answer are, ``eps``, the noise, or ``v`` = √ᾱ_t·ε − √(1 − ᾱ_t)·x₀ (arXiv 2202.00512, section 4).
+    of the answer are, ``eps``, the noise, or ``residual``, the difference from the reference (see
+    `diffusion.denoiser.x0_of`).
     Raises `ValueError` when the sizes do not fit together.
     """
 

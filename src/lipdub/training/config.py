@@ -54,6 +54,7 @@ class TrainOptions:
         workers: processes that read the data, for each process that trains; 0 reads in the same one.
         balance: see `dataset.sampling.order`.
         augment: shift, scale and mirror the pictures, and change the loudness of the sound.
+        keep_hearing: leave the audio encoder as it is, which costs no gradient then; for weights that hear.
         seed: of the first weights, the order of the data, the noise.
         save_every, keep: steps between two checkpoints, and how many are kept.
         sample_every: steps between two pictures of samples; 0 draws none.
@@ -84,6 +85,7 @@ class TrainOptions:
     workers: int = 4
     balance: float = 1.0
     augment: bool = False
+    keep_hearing: bool = False
     seed: int = 7
     save_every: int = 1000
     keep: int = 3

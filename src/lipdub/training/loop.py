@@ -176,6 +176,7 @@ def _begun(
         saved.load_into(run)
         if clips is not None:
             _tell(saved, options, clips)
+    run.network.audio_encoder.requires_grad_(not options.keep_hearing)
     if options.checkpoint_activations:
         checkpoint_activations(run.network)
     if options.compile:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lipdub.diffusion.corruption import Corrupted, corrupt, roots
-from lipdub.diffusion.denoiser import eps_from_v
+from lipdub.diffusion.denoiser import x0_of
 from lipdub.diffusion.schedule import TRAINING_STEPS
 from lipdub.models.discriminator import FRAMES
 from lipdub.training.distributed import ALONE, World
@@ -97,17 +97,16 @@ def draw(
 def look(
     network: nn.Module, batch: Batch, seen: Corrupted, half: torch.dtype | None, prediction: str = "eps"
 ) -> Tensor:
-    """ε̂ [5·B, 3, S, S] in float32, whatever the network predicts; it alone computes in `half`.
-
-    With ``v`` and both weights 1, L_simple + L2 is ‖v̂ − v‖², since the first is ᾱ_t and the second 1 − ᾱ_t
-    times that: no step rules the others, see `losses.l2`.
-    """
+    """ε̂ [5·B, 3, S, S] in float32, whatever the network predicts; it alone computes in `half`."""
     reference = batch.reference.repeat_interleave(FRAMES, dim=0)
     kind = batch.frames.device.type
     with torch.autocast(kind, half, enabled=half is not None):
         found: Tensor = network(seen.x_t, seen.t, seen.condition, reference, batch.mel)
     answer = found[:, :3].float()
-    return answer if prediction == "eps" else eps_from_v(seen.x_t, answer, *roots(seen.t, answer))
+    if prediction == "eps":
+        return answer
+    signal, spread = roots(seen.t, answer)
+    return (seen.x_t - signal * x0_of(prediction, seen.x_t, answer, reference, signal, spread)) / spread
 
 
 def update(run: Run, parts: Sequence[Batch], method: Method, world: World = ALONE) -> dict[str, float]:

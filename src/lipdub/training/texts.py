@@ -33,7 +33,11 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "compile": (bool, "Let torch.compile make the network faster."),
     "workers": (int, "Processes that read data, for each that trains."),
     "balance": (float, "1: all clips are seen alike often; 0: all speakers."),
-    "augment": (bool, "Shift, scale and mirror the faces, and change the loudness."),
+    "augment": (
+        bool,
+        "Change framing, colours and compression of the faces, and loudness and noise of the sound.",
+    ),
+    "keep_hearing": (bool, "Leave the audio encoder as it is; for weights that hear."),
     "seed": (int, "Of the first weights, the order of the data and the noise."),
     "save_every": (int, "Steps between two checkpoints."),
     "keep": (int, "Checkpoints that are kept."),

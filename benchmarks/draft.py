@@ -1,0 +1,381 @@
+"""The draft weights: how they are trained, and what they measure on people they were not trained on.
+
+    python benchmarks/draft.py train     --work DIR --shards DIR --expert FILE
+    python benchmarks/draft.py measure   --work DIR --held-out DIR --set grid [--weights FILE] [--clips N]
+    python benchmarks/draft.py published --work DIR [--weights FILE] [--reference same] [--clips N]
+    python benchmarks/draft.py sheet     --work DIR
+    python benchmarks/draft.py table     --work DIR
+
+`train` goes on where it was stopped, through all `STAGES`; DIR of `--shards` has the folders that `lipdub prepare`
+made of the footage (see `SHARDS`). `measure` paints every frame of clips that nobody was trained on, with their
+own sound and the face of another clip of the speaker; `published` paints the authors' examples, on which the true
+mouth is somebody else's. Both keep what they found of each clip, and go on from there.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from common import FOOTAGE, put, table
+from lipdub.dataset.augmenting import show
+from lipdub.dataset.clips import Clip, Clips
+from lipdub.dataset.sampling import Look
+from lipdub.diffusion.inpaint import inpaint, make_noise
+from lipdub.engine import Engine, fetch_if_possible, load_embedder, load_engine, load_landmarker
+from lipdub.evaluation.bootstrap import mean_interval
+from lipdub.evaluation.judges import Judges, inception_judge, lpips_judge
+from lipdub.evaluation.kept import keep, kept
+from lipdub.evaluation.landmarks import aperture_agreement
+from lipdub.evaluation.measure import measure as measure_clip
+from lipdub.evaluation.measure import see
+from lipdub.evaluation.summary import REAL
+from lipdub.evaluation.views import SIDE
+from lipdub.faces.crop import ASPECT, lip_aperture
+from lipdub.faces.detect import FaceLandmarker
+from lipdub.media.hearing import decode_for_network
+from lipdub.media.probe_sound import probe_audio
+from lipdub.models import Diff2Lip, load_checkpoint
+from lipdub.models.checkpoint import read_weights, save_tensors
+from lipdub.models.config import METADATA_KEY
+from lipdub.options import SyncOptions
+from lipdub.protocol.generating import Shot, generate
+from lipdub.protocol.takes import take_of
+from lipdub.speech.reader import MelReader
+from lipdub.training.loader import as_images
+from lipdub.weights import locate
+from published import panels_of, speech_of
+
+SIZES = {
+    "image_size": 128, "width": 32, "multipliers": [1, 2, 3, 4], "res_blocks": 1,
+    "attention_resolutions": [16, 8], "head_width": 32, "audio_width": 32, "patch": 2, "prediction": "v",
+}  # fmt: skip
+SMALL = SIZES | {"image_size": 64, "attention_resolutions": [8, 4]}
+"""The same weights fit: no layer knows how large the picture is."""
+SHARDS = ("shards-grid", "shards-words-unshifted", "shards-others")
+COMMON = [
+    "--device", "cpu", "--precision", "bf16", "--balance", "0.8", "--augment", "--workers", "0",
+    "--save-every", "250", "--sample-every", "500", "--keep", "2", "--batch-size", "4",
+]  # fmt: skip
+STAGES: tuple[tuple[str, dict[str, object], list[str]], ...] = ()
+"""Name, sizes, options: half the pixels first, where an update takes a third of the time; then all of them; and
+at last the terms that make pictures sharp, which cost most."""
+STEPS = 5
+"""Of the preset draft."""
+CANVAS = 255
+"""Height, in pixels, at which the landmarker sees a stored picture."""
+BATCH, STRIP = 25, 6
+SETS = {
+    "grid": ("the GRID speaker, clips held out", 0.75),
+    "words": ("four word speakers never seen", 0.40),
+    "generated": ("four generated speakers never seen", 0.40),
+}
+ON_SHEET = ("grid", "generated")
+"""Sets of which frames may be shown."""
+FIGURES = {
+    "truth": "aperture, own sound",
+    "foreign": "the sound backwards",
+    "aperture_ratio": "movement / true movement",
+    "sharp": "sharpness / true (Laplacian)",
+    "sharp_gradient": "sharpness / true (gradient)",
+    "l1": "error, grey levels",
+}
+TEXT = """Every frame of clips that nobody was trained on is painted in five steps, with the clip's own sound and the
+face of another clip of the speaker (or of the same, a second away, where he has one). Correlation of the aperture of the
+lips with the true one at lag 0, mean over clips (95 % interval, bootstrap over clips); *the sound backwards* is what
+chance, the head and the reference make of it. Sharpness is of the mouth at 128 pixels: variance of the Laplacian and
+mean square of the gradient, over those of the true frames."""
+ROW = "lipdub, draft weights"
+SHOWN = ("truth", "truth_best", "leak", "leak_share", "identity", "flicker", "lpips")
+SHARP_ROWS, SHARP_COLUMNS = slice(70, 118), slice(28, 100)
+"""Of a face of 128x128 pixels, where the mouth is: its lower half without chin and cheeks."""
+
+Pictures = list[npt.NDArray[np.uint8]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", choices=["train", "measure", "published", "sheet", "table"])
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--shards", type=Path)
+    parser.add_argument("--held-out", type=Path)
+    parser.add_argument("--expert", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--set", dest="name", default="grid")
+    parser.add_argument("--clips", type=int)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--reference", default="same")
+    parser.add_argument("--only", default="", help="speakers whose names begin so")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    {
+        "train": train,
+        "measure": measure,
+        "published": published,
+        "sheet": sheet,
+        "table": tell,
+    }[given.what](given)
+
+
+def train(given: argparse.Namespace) -> None:
+    """All stages, each with the weights of the one before."""
+    before = None
+    for name, sizes, options in STAGES:
+        folder = given.work / name
+        begin = ["--network", str(_written(given.work / f"{name}.json", sizes))]
+        if before is not None:
+            begin = ["--init-from", str(resized(before, given.work / f"{name}-start.safetensors", sizes))]
+        shards = [str(given.shards / each) for each in SHARDS]
+        torchrun = [str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node", "2", "--no-python"]
+        subprocess.run(
+            [*torchrun, "lipdub", "train", *shards, "-o", str(folder), *begin, *COMMON, *options,
+             "--expert", str(given.expert)], check=True,
+        )  # fmt: skip
+        before = folder / "weights.safetensors"
+
+
+def _written(path: Path, sizes: dict[str, object]) -> Path:
+    path.write_text(json.dumps(sizes))
+    return path
+
+
+def resized(weights: Path, target: Path, sizes: dict[str, object]) -> Path:
+    """The same weights as those of a network for larger pictures."""
+    tensors, metadata = read_weights(weights)
+    config = json.loads(metadata[METADATA_KEY]) | sizes
+    save_tensors(tensors, metadata | {METADATA_KEY: json.dumps(config)}, target)
+    return target
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Held-out clips of one set, each with the face of another clip of the same speaker."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    network = load_checkpoint(given.weights)
+    clips = [clip for clip in Clips([given.held_out]) if clip.speaker.startswith(given.only)]
+    clips = clips[:: max(1, len(clips) // given.clips)][: given.clips] if given.clips else clips
+    lent = faces_lent(clips)
+    with (
+        FaceLandmarker(locate("face_landmarker")) as landmarker,
+        (given.work / f"{given.name}.jsonl").open("a") as file,
+    ):
+        for clip in clips:
+            row, strip = measured(network, clip, lent[clip.key], landmarker, given.steps)
+            (given.work / "strips").mkdir(exist_ok=True)
+            np.save(given.work / "strips" / f"{given.name}-{clip.key}.npy", strip)
+            file.write(json.dumps({"clip": clip.key, "speaker": clip.speaker, **row}) + "\n")
+            file.flush()
+            print(clip.key, {k: round(v, 3) for k, v in row.items()}, flush=True)
+    rows = [json.loads(line) for line in (given.work / f"{given.name}.jsonl").read_text().splitlines()]
+    for key in ("truth", "foreign", "still", "sharp", "sharp_gradient", "aperture_ratio", "l1"):
+        found = mean_interval([row[key] for row in rows])
+        print(f"{key}: {found.value:.3f} ({found.low:.3f} … {found.high:.3f}) of {found.clips}")
+
+
+def faces_lent(clips: list[Clip]) -> dict[str, tuple[Clip, int, int]]:
+    """For each clip, another of its speaker and its frame that is shown; if there is none, frames of its own.
+
+    Returns:
+        The clip, the frame for the first half of the clip, and that for the second: in a clip's own case each is
+        a second away at least.
+    """
+    lent = {}
+    for clip in clips:
+        others = [other for other in clips if other.speaker == clip.speaker]
+        other = others[(others.index(clip) + 1) % len(others)]
+        lent[clip.key] = (other, 0, 0) if other is not clip else (clip, clip.frames - 1, 0)
+    return lent
+
+
+def measured(
+    network: Diff2Lip, clip: Clip, lent: tuple[Clip, int, int], landmarker: FaceLandmarker, steps: int
+) -> tuple[dict[str, float], npt.NDArray[np.uint8]]:
+    """How the painted lips go with the true ones, how sharp they are, and a strip: true above, painted below."""
+    size = network.config.image_size
+    stored = [clip.picture(k) for k in range(clip.frames)]
+    faces = [show(picture, clip.margin, size, Look()) for picture in stored]
+    other, early, late = lent
+    shown = {k: show(other.picture(k), other.margin, size, Look()) for k in {early, late}}
+    references = [shown[early if k < clip.frames / 2 else late] for k in range(clip.frames)]
+    sound = MelReader(clip.sound())
+    mels = torch.from_numpy(sound.windows([Fraction(k, 25) for k in range(clip.frames)]))
+    true = np.array(clip.meta["aperture"], np.float64)
+    made = relipped(network, faces, references, mels, steps)
+    foreign = relipped(network, faces, references, mels.flip(0), steps)
+    ours, theirs = (apertures(each, stored, clip.margin, landmarker) for each in (made, foreign))
+    seen = apertures(faces, stored, clip.margin, landmarker)
+    sharp = np.mean([sharpness(face) for face in made], axis=0) / np.mean(
+        [sharpness(face) for face in faces], axis=0
+    )
+    half = size // 2
+    chosen = np.linspace(0, clip.frames - 1, STRIP).round().astype(int)
+    strip = np.vstack([np.hstack([each[k] for k in chosen]) for each in (faces, made)])
+    figures = {
+        "truth": aperture_agreement(ours, true).correlation,
+        "foreign": aperture_agreement(theirs, true).correlation,
+        "still": aperture_agreement(seen, true).correlation,
+        "aperture_ratio": float(np.nanstd(ours) / np.nanstd(seen)),
+        "sharp": float(sharp[0]),
+        "sharp_gradient": float(sharp[1]),
+        "l1": float(
+            np.mean(
+                [np.abs(a[half:] - b[half:].astype(float)).mean() for a, b in zip(made, faces, strict=True)]
+            )
+        ),
+    }
+    return figures, strip
+
+
+def relipped(
+    network: Diff2Lip, faces: Pictures, references: Pictures, mels: torch.Tensor, steps: int
+) -> Pictures:
+    """The faces with lips that go with the sound."""
+    images, shown = as_images(faces), as_images(references)
+    noise = make_noise(network.config.image_size)
+    with torch.inference_mode():
+        parts = [
+            inpaint(
+                network,
+                images[k : k + BATCH],
+                shown[k : k + BATCH],
+                mels[k : k + BATCH],
+                noise,
+                steps=steps,
+            )
+            for k in range(0, len(faces), BATCH)
+        ]
+    made = ((torch.cat(parts) + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    return list(made)
+
+
+def apertures(
+    faces: Pictures, stored: Pictures, margin: float, landmarker: FaceLandmarker
+) -> npt.NDArray[np.float64]:
+    """Of faces that are laid into their stored pictures."""
+    found = []
+    inner = round(CANVAS / (1 + 2 * margin))
+    edge = (CANVAS - inner) // 2
+    wide = [round(pixels * ASPECT) for pixels in (CANVAS, inner, edge)]
+    for face, around in zip(faces, stored, strict=True):
+        canvas = cv2.resize(around, (wide[0], CANVAS), interpolation=cv2.INTER_CUBIC)
+        canvas[edge : edge + inner, wide[2] : wide[2] + wide[1]] = cv2.resize(
+            face, (wide[1], inner), interpolation=cv2.INTER_CUBIC
+        )
+        seen = landmarker(cv2.copyMakeBorder(canvas, 60, 60, 60, 60, cv2.BORDER_REPLICATE))
+        found.append(lip_aperture(seen[0].landmarks) if seen else float("nan"))
+    return np.array(found)
+
+
+def published(given: argparse.Namespace) -> None:
+    """The authors' examples: their sources with lips of the draft, as one more panel; see `published.py`."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    truths = np.load(FOOTAGE / "published" / "true_apertures.npz")
+    paths = sorted((FOOTAGE / "published").glob("*.mp4"), key=lambda path: path.name not in truths)
+    weights = "draft" if given.weights is None else str(given.weights)
+    options = SyncOptions(weights=weights, steps=given.steps, device="cpu")
+    engine = load_engine(options)
+    folder = given.work / f"published-{given.reference}"
+    shot = Shot("cross", given.reference)
+    with load_landmarker() as landmarker:
+        lpips, inception = fetch_if_possible("lpips_alex"), fetch_if_possible("inception")
+        judges = Judges(
+            landmarker,
+            load_embedder(),
+            lpips_judge(lpips) if lpips else None,
+            inception_judge(inception) if inception else None,
+        )
+        for path in paths[: given.clips]:
+            if kept(folder, path.stem) is None:
+                source = panels_of(path)[REAL]
+                shown = painted(path, source, engine, shot, landmarker, folder)
+                speech = speech_of(path, len(shown), truths.get(path.name))
+                found = measure_clip(see(shown, landmarker), see(source, landmarker), speech, judges)
+                keep(folder, path.stem, path.name, {ROW: found})
+            figures = kept(folder, path.stem)[ROW].figures
+            print(path.name, {k: round(figures.get(k, np.nan), 3) for k in SHOWN}, flush=True)
+
+
+def painted(
+    path: Path,
+    source: npt.NDArray[np.uint8],
+    engine: Engine,
+    shot: Shot,
+    landmarker: FaceLandmarker,
+    folder: Path,
+) -> npt.NDArray[np.uint8]:
+    """The views of a source with new lips, on the product's own road, and a strip of them beside the source."""
+    with tempfile.TemporaryDirectory() as fresh:
+        video = Path(fresh) / "source.mkv"
+        with av.open(str(video), "w") as file:
+            stream = file.add_stream("ffv1", rate=25, width=SIDE, height=SIDE, pix_fmt="bgr0")
+            for view in source:
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(view, format="rgb24")))
+            file.mux(stream.encode(None))
+        take = take_of(video, landmarker)
+        sound = np.array(decode_for_network(probe_audio(path), Path(fresh) / "pcm"))
+        views = generate(take, sound, engine.inpainter, shot)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / f"{path.stem}-views.npy", views[::5])
+    return views
+
+
+def rows_of(work: Path, name: str) -> list[dict[str, float]]:
+    """What was measured of a set."""
+    path = work / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def sheet(given: argparse.Namespace) -> None:
+    """The three clips of each set on which the lips agree best, and the three on which they agree worst."""
+    parts = []
+    for name in ON_SHEET:
+        ranked = sorted(rows_of(given.work, name), key=lambda row: -row["truth"])
+        for row in (*ranked[:3], *ranked[3:][-3:]):
+            strip = np.load(given.work / "strips" / f"{name}-{row['clip']}.npy")
+            label = np.full((16, strip.shape[1], 3), 255, np.uint8)
+            text = f"{row['clip']}: correlation {row['truth']:+.2f} (true above, painted below)"
+            cv2.putText(label, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+            parts += [label, strip]
+    target = Path(__file__).with_name("draft.jpg")
+    cv2.imwrite(str(target), np.vstack(parts)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+
+
+def tell(given: argparse.Namespace) -> None:
+    """The section of the page."""
+    lines = []
+    for name, (words, bar) in SETS.items():
+        rows = rows_of(given.work, name)
+        if rows:
+            cells = [_cell(rows, key) for key in FIGURES]
+            lines.append([f"{words}: {len(rows)} clips", f"at least {bar:.2f}", *cells])
+    head = ["clips", "bar", *FIGURES.values()]
+    put("draft", "\n\n".join(["## The draft weights", TEXT, table(head, lines)]))
+
+
+def _cell(rows: list[dict[str, float]], key: str) -> str:
+    found = mean_interval([row[key] for row in rows])
+    return f"{found.value:.2f} ({found.low:.2f} … {found.high:.2f})"
+
+
+def sharpness(face: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """Variance of the Laplacian and mean square of the gradient, of the mouth in a face of 128x128 pixels."""
+    grey = cv2.cvtColor(cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = grey.astype(np.float64)
+    laplacian = cv2.Laplacian(grey, cv2.CV_64F)[SHARP_ROWS, SHARP_COLUMNS]
+    slopes = [cv2.Sobel(grey, cv2.CV_64F, *way)[SHARP_ROWS, SHARP_COLUMNS] for way in ((1, 0), (0, 1))]
+    return float(laplacian.var()), float(np.mean(slopes[0] ** 2 + slopes[1] ** 2))
+
+
+if __name__ == "__main__":
+    main()
