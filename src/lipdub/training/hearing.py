@@ -1,12 +1,12 @@
 """To hear before it paints: the audio encoder learns lips from sound alone, and is made loud enough.
 
-A fresh network is all but deaf. Its audio encoder ends in the mean of a normalised map, which is nearly the same
-for every sound: the style that is added to the time embedding varies by 0.006 from sound to sound, where the
-embedding of time varies by 0.1. Of the gradients that pass it, hardly any is about the sound, and trainings on
-small data learn to paint a face that does not listen. Two remedies, both before the first step: `learn_to_hear` trains the
-encoder to tell the aperture of the lips, which `lipdub prepare` has measured, from the mel window; and `make_audible`
-gives each channel of the style mean 0 and deviation 1 over the sounds of the data (a data-dependent
-initialisation: Mishkin & Matas, arXiv 1511.06422).
+A fresh network is all but deaf. Its audio encoder ends in the mean of a normalised map, nearly the same for
+every sound: the style that is added to the time embedding varies by 0.006 from sound to sound, where the
+embedding of time varies by 0.1. Hardly any of the gradient that passes is about the sound, and trainings on
+small data learn to paint a face that does not listen. Two remedies, both before the first step:
+`learn_to_hear` trains the encoder to tell the aperture of the lips, which `lipdub prepare` has measured,
+from the mel window; and `make_audible` gives each channel of the style mean 0 and deviation 1 over the
+sounds of the data (a data-dependent initialisation: Mishkin & Matas, arXiv 1511.06422).
 """
 
 from collections.abc import Callable, Sequence
@@ -124,7 +124,7 @@ def learn_to_hear(
         torch.autograd.backward(loss)
         optimiser.step()
         falling.step()
-        told(step, float(loss))
+        told(step, loss.item())
     make_audible(network, heard, draw)
     return reader
 
