@@ -127,7 +127,8 @@ def sync(
         if options.debug_video is not None:
             show_decisions(made, movie, options, sound.pcm, progress)
         output, notes = _put_together(job, picture, encoding)
-    notes = [*made.notes, *short_stems(made, stems), *encoding.notes, *_picture_notes(picture, made), *notes]
+    said = [*engine.notes, *made.notes, *short_stems(made, stems), *encoding.notes]
+    notes = [*said, *_picture_notes(picture, made), *notes]
     taken = time.monotonic() - began
     return SyncResult(
         output, picture.frames, picture.changed, taken, tuple(notes), engine.weights, engine.sha256
