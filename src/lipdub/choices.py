@@ -8,12 +8,13 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from lipdub.options import CODECS, PRESETS, SyncOptions, choose
+from lipdub.options import CODECS, DEFAULT_WEIGHTS, PRESETS, SyncOptions, choose
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
 PRESETS_IN_WORDS = "; ".join(
-    f"{name}: {p.steps} steps with the weights {p.weights}, {p.purpose}" for name, p in PRESETS.items()
+    f"{name}: {p.steps} steps{'' if p.weights == DEFAULT_WEIGHTS else f' of the weights {p.weights}'}, {p.purpose}"
+    for name, p in PRESETS.items()
 )
 
 # Field: what the command line takes, and the help. Defaults are those of `SyncOptions`.

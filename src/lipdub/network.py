@@ -53,6 +53,6 @@ def _offer(why: str) -> WeightsUnavailableError:
 
 def _said(why: str) -> str:
     return (
-        f"the mouths are a preview, painted with the weights {DRAFT_WEIGHTS}: {DEFAULT_WEIGHTS} could not be "
-        f"fetched ({why})."
+        f"the mouths are a preview, painted with the weights {DRAFT_WEIGHTS}, since {DEFAULT_WEIGHTS} could "
+        f"not be fetched: {why}."
     )
