@@ -13,7 +13,8 @@ from lipdub.options import CODECS, DEFAULT_WEIGHTS, PRESETS, SyncOptions, choose
 Command = TypeVar("Command", bound=Callable[..., None])
 
 PRESETS_IN_WORDS = "; ".join(
-    f"{name}: {p.steps} steps{'' if p.weights == DEFAULT_WEIGHTS else f' of the weights {p.weights}'}, {p.purpose}"
+    f"{name}: {p.steps} steps, {p.purpose}"
+    + ("" if p.weights == DEFAULT_WEIGHTS else f", with the weights {p.weights}")
     for name, p in PRESETS.items()
 )
 
