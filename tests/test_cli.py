@@ -182,7 +182,7 @@ def preview_in(folder: Path, *more: object) -> Result:
 
 @pytest.mark.usefixtures("no_hub")
 def test_a_hub_that_cannot_be_reached(job: Path):
-    for result in (sync_in(job, "--plan", job / "plan.json"), preview_in(job)):
+    for result in (sync_in(job), sync_in(job, "--plan", job / "plan.json"), preview_in(job)):
         assert result.exit_code == 1
         assert result.stderr == (
             "lipdub: The weights diff2lip could not be fetched: 127.0.0.1:9 cannot be reached (connection "
