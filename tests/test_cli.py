@@ -12,6 +12,8 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -19,8 +21,9 @@ from lipdub import save_plan, weights
 from lipdub.choices import PANELS, TEXTS
 from lipdub.cli import app
 from lipdub.options import KINDS
-from tests.support.jobs import plan_by_hand
+from tests.support.jobs import BOX, plan_by_hand
 from tests.support.media import click_file, movie
+from tests.support.offline import reach_no_hub
 from tests.support.weights import save_tiny_checkpoint
 
 SIZE = (160, 96)
@@ -38,6 +41,12 @@ def job(tmp_path: Path) -> Path:
     click_file(tmp_path / "dub.wav", seconds=0.4, times=(0.2,))
     save_plan(plan_by_hand(source, frames=slice(2, 6)), tmp_path / "plan.json")
     return tmp_path
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    """The luma of each frame."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="gray").astype(float) for frame in container.decode(video=0)]
 
 
 def lipdub(*arguments: object) -> Result:
@@ -161,15 +170,72 @@ def test_an_error_is_told_as_json_too(job: Path):
     assert "no such file" in told["error"]
 
 
-def test_a_hub_that_cannot_be_reached(job: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("LIPDUB_CACHE", str(job / "cache"))
-    monkeypatch.delenv("LIPDUB_WEIGHTS", raising=False)
-    result = sync_in(job, "--plan", job / "plan.json")
-    assert result.exit_code == 1
-    assert "diff2lip could not be fetched" in result.stderr
-    assert "--weights PATH" in result.stderr
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    reach_no_hub(monkeypatch, tmp_path_factory.mktemp("cache"))
+
+
+def preview_in(folder: Path, *more: object) -> Result:
+    files = [folder / "movie.mp4", "--audio", folder / "dub.wav", "-o", folder / "look.png"]
+    return lipdub("preview", *files, "--at", 0.12, "--plan", folder / "plan.json", *more)
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_hub_that_cannot_be_reached(job: Path):
+    for result in (sync_in(job), sync_in(job, "--plan", job / "plan.json"), preview_in(job)):
+        assert result.exit_code == 1
+        assert result.stderr == (
+            "lipdub: The weights diff2lip could not be fetched: 127.0.0.1:9 cannot be reached (connection "
+            "refused); a preview needs no download with --weights draft.\n"
+        )
     assert not (job / "out.mp4").exists()
+    named = sync_in(job, "--plan", job / "plan.json", "--weights", "diff2lip", "--draft-if-offline")
+    assert named.exit_code == 1
+    assert "give it with --weights PATH" in named.stderr
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_the_preset_draft_needs_no_hub(job: Path):
+    result = sync_in(job, "--plan", job / "plan.json", "--preset", "draft", "--device", "cpu", "--json")
+    assert result.exit_code == 0, result.output
+    told, entry = json.loads(result.stdout), weights.load_catalogue()["draft"]
+    assert (told["frames"], told["changed"]) == (10, 4)
+    assert (told["weights"], told["weights_sha256"]) == ("draft", entry.sha256)
+    assert "commercially" in result.stderr  # their licence, once on a machine
+    before, after = (frames_of(job / name) for name in ("movie.mp4", "out.mp4"))
+    x, y, width, height = (round(value) for value in BOX[:4])
+    mouth = slice(y + height * 5 // 8, y + height * 7 // 8), slice(x + width // 4, x + width * 3 // 4)
+    differences = [np.abs(a[mouth] - b[mouth]).mean() for a, b in zip(before, after, strict=True)]
+    assert min(differences[2:6]) > 4 * max(differences[:2] + differences[6:]), differences
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_where_no_hub_is_reached_the_draft_goes_on_if_it_may_and_says_so(job: Path):
+    more = ["--draft-if-offline", "--steps", 1, "--device", "cpu", "--json"]
+    for result in (sync_in(job, "--plan", job / "plan.json", *more), preview_in(job, *more)):
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        assert told["weights"] == "draft"
+        (said,) = [note for note in told["notes"] if "preview, painted with the weights draft" in note]
+        assert f"note: {said}\n" in result.stderr
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_row_of_a_batch_may_go_on_with_the_draft(job: Path):
+    (job / "m.csv").write_text(
+        "video,audio,output,plan,draft_if_offline,preset\n"
+        "movie.mp4,dub.wav,1.mp4,plan.json,yes,\n"
+        "movie.mp4,dub.wav,2.mp4,plan.json,,\n"
+        "movie.mp4,dub.wav,3.mp4,plan.json,,draft\n"
+    )
+    result = lipdub("batch", job / "m.csv", "--device", "cpu", "--steps", 1)
+    assert result.exit_code == 1
+    assert "2 done, 0 finished before, 1 failed" in result.stdout
+    assert result.stderr.count("painted with the weights draft") == 1
+    (failed,) = [line for line in result.stderr.splitlines() if "failed" in line]
+    assert failed.endswith("a preview needs no download with --weights draft.")
+    again = lipdub("batch", job / "m.csv", "--device", "cpu", "--steps", 1)
+    assert "0 done, 2 finished before, 1 failed" in again.stdout
 
 
 def test_usage_errors_exit_with_2():

@@ -58,6 +58,36 @@ def test_steps_come_from_the_preset_unless_given():
     assert SyncOptions().sampling_steps == 25
 
 
+@pytest.mark.parametrize(
+    ("choices", "weights"),
+    [
+        ({}, "diff2lip"),
+        ({"preset": "fine"}, "diff2lip"),
+        ({"preset": "draft"}, "draft"),
+        ({"preset": "draft", "weights": "diff2lip"}, "diff2lip"),
+        ({"weights": "draft"}, "draft"),
+        ({"weights": "my.pt", "preset": "draft"}, "my.pt"),
+    ],
+)
+def test_weights_come_from_the_preset_unless_given(choices, weights):
+    assert SyncOptions(**choices).network_weights == weights
+
+
+@pytest.mark.parametrize(
+    ("choices", "may"),
+    [
+        ({}, True),
+        ({"steps": 3}, True),
+        ({"weights": "diff2lip"}, False),
+        ({"weights": "my.pt"}, False),
+        ({"preset": "draft"}, False),
+    ],
+)
+def test_the_draft_may_stand_in_only_for_weights_that_nobody_named(choices, may):
+    assert SyncOptions(draft_if_offline=True, **choices).may_use_draft == may
+    assert not SyncOptions(**choices).may_use_draft
+
+
 @given(st.integers(0, 99), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 def test_times_are_exact(hours, minutes, seconds, thousandths):
     expected = hours * 3600 + minutes * 60 + seconds + Fraction(thousandths, 1000)
@@ -83,6 +113,7 @@ def test_what_is_not_a_time_is_refused(text):
         ("overwrite", "0", False),
         ("start", "1:00", Fraction(60)),
         ("weights", " my.pt ", "my.pt"),
+        ("draft-if-offline", "yes", True),
     ],
 )
 def test_cells_become_values(name, text, value):

@@ -26,7 +26,7 @@ LAYERS = [
     {"debugvideo", "looking"},
     {"identity"},
     {"checks", "engine", "listening", "speaker"},
-    {"contactsheet"},
+    {"contactsheet", "network"},
     {"render", "segments", "overlay", "stems"},
     {"planning", "planfile"},
     {"references"},

@@ -8,11 +8,15 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from lipdub.options import CODECS, PRESETS, SyncOptions, choose
+from lipdub.options import CODECS, DEFAULT_WEIGHTS, PRESETS, SyncOptions, choose
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-PRESETS_IN_WORDS = "; ".join(f"{name}: {p.steps} steps, {p.purpose}" for name, p in PRESETS.items())
+PRESETS_IN_WORDS = "; ".join(
+    f"{name}: {p.steps} steps, {p.purpose}"
+    + ("" if p.weights == DEFAULT_WEIGHTS else f", with the weights {p.weights}")
+    for name, p in PRESETS.items()
+)
 
 # Field: what the command line takes, and the help. Defaults are those of `SyncOptions`.
 TEXTS: dict[str, tuple[Any, str]] = {
@@ -36,7 +40,16 @@ TEXTS: dict[str, tuple[Any, str]] = {
         "any shot, with the mouth at rest and the head held alike; changed only between sentences), or a "
         "picture.",
     ),
-    "weights": (str, "A name (see fetch-weights --list) or a checkpoint's path."),
+    "weights": (
+        str | None,
+        "A name (see fetch-weights --list; draft comes with lipdub) or a checkpoint's path, instead of the "
+        "preset's.",
+    ),
+    "draft_if_offline": (
+        bool,
+        "Where --weights is not given and the published ones cannot be had, go on with the draft weights, "
+        "and say so.",
+    ),
     "preset": (str, f"{PRESETS_IN_WORDS}."),
     "steps": (int | None, "Diffusion steps, instead of the preset's."),
     "sampler": (str, "How the diffusion is solved; there is one way, ddim."),
@@ -84,8 +97,8 @@ TEXTS: dict[str, tuple[Any, str]] = {
 PANELS: dict[str, tuple[str, ...]] = {
     "Whose lips": ("faces", "cues", "keep_unspoken", "start", "end", "plan"),
     "The network": (
-        "weights", "preset", "steps", "sampler", "reference", "restorer", "restorer_strength", "seed",
-        "device", "precision", "batch_size",
+        "weights", "draft_if_offline", "preset", "steps", "sampler", "reference", "restorer",
+        "restorer_strength", "seed", "device", "precision", "batch_size",
     ),
     "Sound": ("speech", "background", "audio_offset", "length", "language", "keep_original_audio"),
     "Picture": ("codec", "quality", "hwaccel", "debug_video"),
@@ -94,8 +107,9 @@ PANELS: dict[str, tuple[str, ...]] = {
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 EVERY = tuple(PANEL_OF)
 NETWORK = (
-    "faces", "cues", "keep_unspoken", "reference", "weights", "preset", "steps", "sampler", "restorer",
-    "restorer_strength", "seed", "device", "precision", "plan", "speech", "audio_offset", "overwrite",
+    "faces", "cues", "keep_unspoken", "reference", "weights", "draft_if_offline", "preset", "steps",
+    "sampler", "restorer", "restorer_strength", "seed", "device", "precision", "plan", "speech",
+    "audio_offset", "overwrite",
 )  # fmt: skip
 PLANNING = (
     "faces", "cues", "keep_unspoken", "reference", "seed", "start", "end", "speech", "audio_offset",

@@ -47,12 +47,14 @@ class PreviewResult:
         seconds: exact time of the frame shown.
         changed: whether a face was found in it.
         notes: what a user should know, a sentence each.
+        weights: name or path of the weights.
     """
 
     output: Path
     seconds: float
     changed: bool
     notes: tuple[str, ...]
+    weights: str
 
     def as_json(self) -> dict[str, Any]:
         """The result in types of JSON."""
@@ -61,6 +63,7 @@ class PreviewResult:
             "seconds": self.seconds,
             "changed": self.changed,
             "notes": list(self.notes),
+            "weights": self.weights,
         }
 
 
@@ -121,9 +124,8 @@ def preview(
     decided = draw(before, plan, pts, scale)
     _save(np.hstack([before, upright_image(after, movie), decided]), output, options.overwrite)
     changed = bool(plan.at(pts))
-    return PreviewResult(
-        output, float(movie.seconds(pts)), changed, plan.notes if changed else _why(plan, pts)
-    )
+    notes = engine.notes + (plan.notes if changed else _why(plan, pts))
+    return PreviewResult(output, float(movie.seconds(pts)), changed, notes, engine.weights)
 
 
 def _why(plan: Plan, pts: int) -> tuple[str, ...]:

@@ -129,17 +129,23 @@ def _weights(name: str) -> Finding:
         found = weights.verify(name)
     except LipdubError as exc:
         return Finding(f"weights {name}", False, False, str(exc))
+    ok = found.state in {"provided", "bundled", "cached"}
+    return Finding(f"weights {name}", ok, False, str(found.path) if ok else _what_to_do(found))
+
+
+def _what_to_do(found: weights.Status) -> str:
+    """About a file of weights that is missing or damaged."""
+    entry = weights.load_catalogue()[found.name]
+    if found.inside:
+        return f"{found.path} is {found.state}; reinstall lipdub."
     if found.state == "damaged":
-        return Finding(f"weights {name}", False, False, f"{found.path} is damaged; delete it.")
-    if found.state == "missing":
-        entry = weights.load_catalogue()[name]
-        size = (entry.size or entry.size_about or 0) / 1e6
-        what = f"not here yet ({size:.3g} MB, {entry.licence})"
-        how = f"{what}; fetched when needed, or by: lipdub fetch-weights {name}"
-        of = "" if entry.command == "sync" else f" for {entry.command}"
-        optional = f" (optional{of}; without it, {entry.without})" if entry.without else ""
-        return Finding(f"weights {name}", False, False, how + optional)
-    return Finding(f"weights {name}", True, False, str(found.path))
+        return f"{found.path} is damaged; delete it."
+    size = (entry.size or entry.size_about or 0) / 1e6
+    what = f"not here yet ({size:.3g} MB, {entry.licence})"
+    how = f"{what}; fetched when needed, or by: lipdub fetch-weights {found.name}"
+    of = "" if entry.command == "sync" else f" for {entry.command}"
+    optional = f" (optional{of}; without it, {entry.without})" if entry.without else ""
+    return how + optional
 
 
 _CHECKS: tuple[tuple[str, bool, Callable[[], str]], ...] = (

@@ -13,6 +13,7 @@ from lipdub.errors import LipdubError
 from lipdub.faces.detect import FaceDetector, FaceLandmarker
 from lipdub.faces.identity import SFace
 from lipdub.faces.restore import Blended, OnnxRestorer, Restorer
+from lipdub.network import network_file
 from lipdub.options import SyncOptions
 from lipdub.progress import Progress, fetching, silent
 from lipdub.render import Crops, Inpainter, Threaded
@@ -34,16 +35,18 @@ class Engine:
         weights: name or path of its weights.
         sha256: their hash, if they have one.
         settings: how it draws: what changes its pixels besides the weights.
+        notes: what a user should know of it, a sentence each.
     """
 
     inpainter: Inpainter
     weights: str
     sha256: str | None
     settings: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
-    """Load the network that the options name, onto the device they name.
+    """Load the network that the options name, onto the device they name (see `network.network_file`).
 
     Raises:
         WeightsError: unknown, unreachable or damaged weights, or weights of another network.
@@ -53,7 +56,7 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
     from lipdub.models import load_checkpoint
 
     device, dtype = select_device(options.device, options.precision)
-    file = weights.resolve(options.weights, progress=fetching(options.weights, progress))
+    file, notes = network_file(options, progress)
     inpainter = LipInpainter(
         load_checkpoint(file.path),
         device,
@@ -70,7 +73,8 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
         "seed": options.seed,
         "precision": str(dtype),
     }
-    return restoring(Engine(inpainter, file.name or str(file.path), file.sha256, settings), options, progress)
+    engine = Engine(inpainter, file.name or str(file.path), file.sha256, settings, notes)
+    return restoring(engine, options, progress)
 
 
 def restoring(engine: Engine, options: SyncOptions, progress: Progress = silent) -> Engine:

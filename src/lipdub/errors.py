@@ -77,7 +77,11 @@ class UnknownWeightsError(WeightsError):
 
 
 class WeightsUnavailableError(WeightsError):
-    """None of the sources of the weights could be reached."""
+    """None of the sources of the weights could be reached; `why` says it of each place, in a few words."""
+
+    def __init__(self, sentence: str, why: str = "") -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 class WeightsHashError(WeightsError):

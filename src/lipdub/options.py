@@ -19,6 +19,8 @@ HWACCELS = ("none", "auto", "nvenc")
 DEFAULT_QUALITY = 80
 MAX_STEPS = 1000
 DEFAULT_WEIGHTS = "diff2lip"
+DRAFT_WEIGHTS = "draft"
+"""Those that come with lipdub."""
 
 # Option: type of its value.
 KINDS: Mapping[str, type] = {
@@ -27,11 +29,11 @@ KINDS: Mapping[str, type] = {
     "keep_original_audio": bool, "plan": str, "language": str, "length": str, "audio_offset": Fraction,
     "speech": str, "background": str, "codec": str, "quality": int, "hwaccel": str, "fresh": bool,
     "work_dir": str, "keep_work": bool, "faces": str, "cues": str, "keep_unspoken": bool, "debug_video": str,
-    "restorer": str, "restorer_strength": float,
+    "restorer": str, "restorer_strength": float, "draft_if_offline": bool,
 }  # fmt: skip
 OPTIONAL = frozenset(
-    {"steps", "batch_size", "start", "end", "plan", "language", "speech", "background", "work_dir", "cues",
-     "debug_video", "restorer"}
+    {"weights", "steps", "batch_size", "start", "end", "plan", "language", "speech", "background",
+     "work_dir", "cues", "debug_video", "restorer"}
 )  # fmt: skip
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
@@ -39,15 +41,16 @@ SIGNED = frozenset({"audio_offset"})
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A row of the table of presets: DDIM steps, and what it is for."""
+    """A row of the table of presets: DDIM steps, what it is for, and the weights where none are named."""
 
     steps: int
     purpose: str
+    weights: str = DEFAULT_WEIGHTS
 
 
 # More steps cost proportionally more time. The paper samples with 25.
 PRESETS = {
-    "draft": Preset(5, "a quick look at faces, timing and cut"),
+    "draft": Preset(5, "a quick look at faces, timing and cut", DRAFT_WEIGHTS),
     "standard": Preset(25, "the paper's setting"),
     "fine": Preset(50, "twice the paper's steps"),
 }
@@ -58,7 +61,7 @@ class SyncOptions:
     """All choices of one dubbing job; immutable and valid from birth.
 
     Attributes:
-        weights: a name of weights.toml or the path of a checkpoint.
+        weights: a name of weights.toml or the path of a checkpoint; None takes the preset's.
         preset: a row of `PRESETS`.
         steps: DDIM steps, 1 to 1000; None takes the preset's.
         sampler: ``ddim``.
@@ -93,12 +96,14 @@ class SyncOptions:
         debug_video: path of a movie to write beside the output, which shows what was decided, frame by frame.
         restorer: a name of weights.toml, or the path of an ONNX model, that makes painted faces finer.
         restorer_strength: 0 (as painted) to 1 (as restored).
+        draft_if_offline: where `weights` is None and the published ones are neither here nor to be had, go
+            on with the draft weights that come with lipdub, and say so.
 
     Raises:
         OptionError: a value is not one of those.
     """
 
-    weights: str = DEFAULT_WEIGHTS
+    weights: str | None = None
     preset: str = "standard"
     steps: int | None = None
     sampler: str = "ddim"
@@ -129,6 +134,7 @@ class SyncOptions:
     debug_video: str | None = None
     restorer: str | None = None
     restorer_strength: float = 0.5
+    draft_if_offline: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -162,6 +168,16 @@ class SyncOptions:
     def sampling_steps(self) -> int:
         """DDIM steps: those asked for, else the preset's."""
         return self.steps if self.steps is not None else PRESETS[self.preset].steps
+
+    @property
+    def network_weights(self) -> str:
+        """Name or path of the weights: those asked for, else the preset's."""
+        return self.weights if self.weights is not None else PRESETS[self.preset].weights
+
+    @property
+    def may_use_draft(self) -> bool:
+        """Whether the draft weights may stand in for the published ones, which nobody asked for by name."""
+        return self.draft_if_offline and self.weights is None and self.network_weights == DEFAULT_WEIGHTS
 
 
 def face_numbers(text: str) -> tuple[int, ...] | None:

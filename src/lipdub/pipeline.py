@@ -112,12 +112,12 @@ def sync(
     folder = folder_for(output, options.work_dir)
     remove_left_over(folder, output)
     movie, track, given = check_job(Path(video), Path(audio), output, options, given)
-    if given is None:
-        fetch(LANDMARKER, progress)
     if inpainter is not None:
         engine = restoring(Engine(inpainter, "given", None), options, progress)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
+        if given is None:  # after the network, in whose place others are offered where no hub is reached
+            fetch(LANDMARKER, progress)
         sound = hear(track, work / "dub.pcm", progress)
         made = given or decide(movie, options, work, sound.pcm, progress)
         stems = hear_stems(made.stems, track.offset, work)
@@ -127,7 +127,8 @@ def sync(
         if options.debug_video is not None:
             show_decisions(made, movie, options, sound.pcm, progress)
         output, notes = _put_together(job, picture, encoding)
-    notes = [*made.notes, *short_stems(made, stems), *encoding.notes, *_picture_notes(picture, made), *notes]
+    said = [*engine.notes, *made.notes, *short_stems(made, stems), *encoding.notes]
+    notes = [*said, *_picture_notes(picture, made), *notes]
     taken = time.monotonic() - began
     return SyncResult(
         output, picture.frames, picture.changed, taken, tuple(notes), engine.weights, engine.sha256

@@ -56,7 +56,7 @@ class Loader:
 
     def __call__(self, options, progress):
         self.loaded.append(options)
-        return Engine(Stub(), options.weights, "0" * 64)
+        return Engine(Stub(), options.network_weights, "0" * 64)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ from fractions import Fraction
 import pytest
 
 from lipdub.batch import job_key
+from lipdub.batch.job import keys_of_finished
 from lipdub.options import SyncOptions
+from lipdub.weights import load_catalogue
 from tests.support.media import still
 
 
@@ -18,6 +20,9 @@ from tests.support.media import still
         {"batch_size": 3},
         {"steps": 25},
         {"weights": "diff2lip"},
+        {"draft_if_offline": True},
+        {"draft_if_offline": True, "weights": "diff2lip"},
+        {"preset": "draft", "weights": "diff2lip", "steps": 25},
     ],
 )
 def test_what_does_not_change_the_output_does_not_change_the_key(job, change):
@@ -37,6 +42,8 @@ def test_what_does_not_change_the_output_does_not_change_the_key(job, change):
         {"keep_original_audio": True},
         {"language": "fra"},
         {"weights": "other.safetensors"},
+        {"weights": "draft"},
+        {"preset": "draft", "steps": 25},
         {"faces": "largest"},
         {"faces": "1,2"},
         {"faces": "her.jpg"},
@@ -46,6 +53,22 @@ def test_what_does_not_change_the_output_does_not_change_the_key(job, change):
 )
 def test_what_changes_the_output_changes_the_key(job, change):
     assert job_key(replace(job, options=SyncOptions(**change))) != job_key(job)
+
+
+def test_the_draft_will_do_only_where_it_may_and_until_the_published_weights_are_here(
+    job, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LIPDUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path))
+    allowed = replace(job, options=SyncOptions(draft_if_offline=True))
+    drafted = job_key(replace(job, options=SyncOptions(weights="draft")))
+    assert job_key(allowed, "draft") == drafted
+    assert keys_of_finished(allowed) == {job_key(job), drafted}
+    assert keys_of_finished(job) == {job_key(job)}
+    named = replace(job, options=SyncOptions(draft_if_offline=True, weights="diff2lip"))
+    assert keys_of_finished(named) == {job_key(job)}
+    (tmp_path / load_catalogue()["diff2lip"].file).touch()
+    assert keys_of_finished(allowed) == {job_key(job)}
 
 
 @pytest.mark.parametrize("field", ["video", "audio", "output"])

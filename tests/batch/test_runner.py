@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from lipdub.batch import load_results, read_manifest, results_path, run_batch
+from lipdub.engine import Engine
 from lipdub.errors import ManifestError, MediaError, OutputError, WeightsUnavailableError
 from lipdub.options import SyncOptions
+from lipdub.weights import load_catalogue
+from tests.support.jobs import Painter, grey
 
 ROWS = ("a.mp4,a.wav,1.mp4", "b.mp4,a.wav,2.mp4", "a.mp4,b.wav,3.mp4")
 
@@ -108,6 +111,33 @@ def test_a_changed_option_is_done_again_in_the_place_of_the_old_output(folder, w
     assert counts(run(path)) == (1, 1, 0)  # 25 steps are the standard preset's
     assert recorder.outputs == ["1.mp4"]
     assert (folder / "1.mp4").read_bytes() != old
+
+
+def test_what_the_draft_painted_is_done_again_when_the_published_weights_are_here(
+    tmp_path_factory, monkeypatch, write, recorder
+):
+    given = tmp_path_factory.mktemp("given")
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(given))
+    monkeypatch.setenv("LIPDUB_CACHE", str(given / "cache"))
+    published = given / load_catalogue()["diff2lip"].file
+    loaded = []
+
+    def load(options, progress):
+        loaded.append("diff2lip" if published.exists() else "draft")
+        return Engine(Painter(grey), loaded[-1], "0" * 64)
+
+    path = write(*ROWS)
+
+    def again() -> tuple[int, int, int]:
+        manifest = read_manifest(path, SyncOptions(draft_if_offline=True))
+        return counts(run_batch(manifest, sync=recorder, load=load))
+
+    assert [again(), again()] == [(3, 0, 0), (0, 3, 0)]
+    published.touch()
+    assert [again(), again()] == [(3, 0, 0), (0, 3, 0)]
+    assert loaded == ["draft", "diff2lip"]
+    published.unlink()
+    assert again() == (0, 3, 0), "what they painted is not made worse"
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.wav"])

@@ -28,7 +28,8 @@ def test_shipped_catalogue_can_be_checked() -> None:
     assert {"diff2lip", "face_landmarker"} <= set(catalogue)
     for entry in catalogue.values():
         assert re.fullmatch("[0-9a-f]{64}", entry.sha256)
-        assert entry.licence and entry.purpose and entry.sources and entry.limit > 0
+        assert entry.licence and entry.purpose and entry.limit > 0
+        assert bool(entry.sources) != bool(entry.bundled)
     assert len({entry.file for entry in catalogue.values()}) == len(catalogue)
 
 
@@ -76,6 +77,8 @@ URL = 'url = "https://example.org/thing.bin"'
         ('licence = "MIT"', 'licence = "MIT"\nlicense = "MIT"', "unknown fields: license"),
         ("[thing]", '["../thing"]', "name"),
         (f"{{ {URL} }}", "", "source"),
+        (f"sources = [{{ {URL} }}]", 'bundled = "../thing.bin"', "bundled"),
+        (f"sources = [{{ {URL} }}]", f'bundled = "a/thing.bin"\nsources = [{{ {URL} }}]', "fields: sources"),
         (URL, 'url = "file:///etc/passwd"', "http"),
         (URL, 'url = "https://[::1"', "address"),
         (URL, 'ftp = "x"', "`hub`, `url` and `package`"),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lipdub.cues import read_cues
 from lipdub.errors import CueError
-from lipdub.options import FACES, REFERENCES, SyncOptions, face_numbers
-from lipdub.weights import load_catalogue
+from lipdub.options import DRAFT_WEIGHTS, FACES, REFERENCES, SyncOptions, face_numbers
+from lipdub.weights import load_catalogue, status
 
 FASTEST = Fraction(1000)
 """Frames a second: with so many, every frame number of a cue sheet is possible."""
@@ -32,6 +32,7 @@ _NOT_IN_KEY = frozenset(
         "fresh",
         "work_dir",
         "keep_work",
+        "draft_if_offline",
     }
 )
 """Options that do not change what is made, and those that the key holds in another form."""
@@ -54,18 +55,22 @@ class Job:
     options: SyncOptions
 
 
-def job_key(job: Job) -> str:
+def job_key(job: Job, weights: str | None = None) -> str:
     """64 hexadecimal digits that are the same as long as the job would make the same movie.
 
     They hold the paths (links resolved), size and time of change of both inputs, and every option that
     changes the output; not `overwrite`, `device` and `batch_size`. An input that is not there has no size.
+
+    Args:
+        job: the row.
+        weights: name or path of those that paint, if they are others than the options name.
     """
     options = {f.name: str(getattr(job.options, f.name)) for f in fields(job.options)}
     parts = {
         "video": _file(job.video),
         "audio": _file(job.audio),
         "output": os.path.realpath(job.output),
-        "weights": _weights(job.options.weights),
+        "weights": _weights(weights or job.options.network_weights),
         "reference": _reference(job.options.reference),
         "faces": _faces(job.options.faces),
         "files": [_file(Path(name)) if name else None for name in _named_files(job.options)],
@@ -74,6 +79,20 @@ def job_key(job: Job) -> str:
         "options": {name: value for name, value in options.items() if name not in _NOT_IN_KEY},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def keys_of_finished(job: Job) -> frozenset[str]:
+    """The keys of movies that need not be made anew.
+
+    What was painted with the draft weights in place of the published ones will do until these are here.
+
+    Raises:
+        UnknownWeightsError: LIPDUB_WEIGHTS names no folder.
+    """
+    keys = {job_key(job)}
+    if job.options.may_use_draft and status(job.options.network_weights).state == "missing":
+        keys.add(job_key(job, DRAFT_WEIGHTS))
+    return frozenset(keys)
 
 
 def stamp(path: Path) -> str:

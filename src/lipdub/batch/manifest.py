@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lipdub import weights
-from lipdub.batch.job import Job, identity, job_key, stamp, weights_path
+from lipdub.batch.job import Job, identity, keys_of_finished, stamp, weights_path
 from lipdub.batch.results import Results, load_results
 from lipdub.checks import check_job
 from lipdub.errors import LipdubError, ManifestError, OptionError
@@ -217,11 +217,11 @@ def _check_job(draft: _Draft, results: Results, fresh: bool) -> Iterator[str]:
     if missing or draft.problems or draft.options is None:
         return
     job = draft.job()
-    # What was made from the same bytes in the same way need not be looked at again: resuming is quick.
-    if not fresh and results.finished(job, job_key(job)):
-        return
     try:
-        _check_weights(job.options.weights)
+        # What was made from the same bytes in the same way need not be looked at again: resuming is quick.
+        if not fresh and results.finished(job, keys_of_finished(job)):
+            return
+        _check_weights(job.options.network_weights)
         options = replace(job.options, overwrite=job.options.overwrite or results.made(job))
         check_job(job.video, job.audio, job.output, options)
     except LipdubError as exc:

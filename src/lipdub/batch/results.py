@@ -3,7 +3,7 @@
 import csv
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -71,10 +71,10 @@ class Results:
     by_output: dict[str, Outcome] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def finished(self, job: Job, key: str) -> bool:
-        """Whether this very job was done before and its movie is still there."""
+    def finished(self, job: Job, keys: Collection[str]) -> bool:
+        """Whether this very job was done before, under one of its keys, and its movie is still there."""
         outcome = self.by_output.get(identity(job.output))
-        return bool(outcome and outcome.status == DONE and outcome.key == key and stamp(job.output))
+        return bool(outcome and outcome.status == DONE and outcome.key in keys and stamp(job.output))
 
     def made(self, job: Job) -> bool:
         """Whether the file under the output's name was made by a batch, and nobody changed it since."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from lipdub import pipeline
-from lipdub.batch.job import Job, job_key, stamp
+from lipdub.batch.job import Job, job_key, keys_of_finished, stamp
 from lipdub.batch.manifest import Manifest
 from lipdub.batch.results import DONE, FAILED, Outcome, Results, Status, load_results, shown_path
 from lipdub.engine import Engine, load_engine
 from lipdub.errors import LipdubError, OutputError
-from lipdub.options import SyncOptions
+from lipdub.options import DRAFT_WEIGHTS, SyncOptions
 from lipdub.pipeline import SyncResult
 from lipdub.progress import Progress, silent
 
@@ -129,12 +129,11 @@ def run_batch(
     row = _RowRunner(sync, _LastEngine(load), progress, results, manifest.path.parent, fresh)
     total, counts = len(manifest.jobs), Counter[str]()
     for number, job in enumerate(manifest.jobs, 1):
-        key = job_key(job)
-        if not fresh and results.finished(job, key):
+        if not fresh and results.finished(job, keys_of_finished(job)):
             event = RowEvent("skipped", job, number, total, results.of([job])[0])
         else:
             report(RowEvent("started", job, number, total))
-            outcome = row(job, key)
+            outcome = row(job)
             results.record(job, outcome)
             # A disk that is full now may have room after the next row, and then all of it is written.
             with suppress(OutputError):
@@ -160,7 +159,8 @@ class _RowRunner:
     folder: Path
     fresh: bool
 
-    def __call__(self, job: Job, key: str) -> Outcome:
+    def __call__(self, job: Job) -> Outcome:
+        key, drafted = job_key(job), job_key(job, DRAFT_WEIGHTS)
         began = time.monotonic()
         try:
             made = self._sync(job)
@@ -171,7 +171,7 @@ class _RowRunner:
             return self._outcome(job, key, FAILED, seconds=time.monotonic() - began, error=_described(exc))
         return self._outcome(
             job,
-            key,
+            drafted if _stood_in(job, made) else key,
             DONE,
             seconds=made.seconds,
             frames=made.frames,
@@ -194,6 +194,11 @@ class _RowRunner:
     def _outcome(self, job: Job, key: str, status: Status, **found: Any) -> Outcome:
         video, audio, output = (shown_path(p, self.folder) for p in (job.video, job.audio, job.output))
         return Outcome(job.line, video, audio, output, status, key=key, **found)
+
+
+def _stood_in(job: Job, made: SyncResult) -> bool:
+    """Whether the draft weights painted in place of the published ones."""
+    return job.options.may_use_draft and made.weights == DRAFT_WEIGHTS
 
 
 def _described(exc: Exception) -> str:
@@ -231,7 +236,8 @@ class _LastEngine:
 def _choices(options: SyncOptions) -> tuple[object, ...]:
     """What `load_engine` looks at."""
     return (
-        options.weights,
+        options.network_weights,
+        options.may_use_draft,
         options.sampling_steps,
         options.sampler,
         options.device,

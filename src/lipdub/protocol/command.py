@@ -77,7 +77,7 @@ def run(
     """
     shot = Shot(mode, options.reference, options.seed)
     task = Task(pairs, output, root, shot, rows_named(rows), truth, syncnet, expert)
-    check_task(task, None if only_rows else options.weights)
+    check_task(task, None if only_rows else options.network_weights)
     check_folder(output)
     engine = None if only_rows else load_engine(options, progress)
     result = evaluate(task, engine, _device(options), progress)

@@ -68,7 +68,8 @@ class Entry:
     """One file of weights.toml.
 
     `sha256` is 64 lower-case hexadecimal digits. Sizes are in bytes: exactly one of `size` (exact) and
-    `size_about` (rounded) is set. `sources` has at least one element, in the order in which they are tried.
+    `size_about` (rounded) is set. `sources`, in the order in which they are tried, has at least one element,
+    unless `bundled` is the path in our own package of a file that comes with it.
     `option` is the option of the command line that takes a path instead, if there is one. `without` says, of
     a file that can be done without, what is not so good then; it is None for one that is needed. `command` is
     the command that asks for it.
@@ -86,6 +87,7 @@ class Entry:
     option: str | None = None
     without: str | None = None
     command: str = "sync"
+    bundled: str | None = None
 
     @property
     def limit(self) -> int:
@@ -169,7 +171,8 @@ def _entry(name: str, table: Any, where: str) -> Entry:
     fields = _Fields(table, f"The entry [{name}] of {where}")
     if _NAME.fullmatch(name) is None:
         raise fields.wrong("has a name that cannot be used")
-    sources = fields.tables("sources")
+    bundled = _inner_path(fields, "bundled") if "bundled" in fields else None
+    sources = fields.tables("sources") if bundled is None else []
     entry = Entry(
         name=name,
         purpose=fields.text("for"),
@@ -185,6 +188,7 @@ def _entry(name: str, table: Any, where: str) -> Entry:
         option=fields.text_or_none("option", _OPTION),
         without=fields.text_or_none("without"),
         command=fields.text("command", _COMMAND) if "command" in fields else "sync",
+        bundled=bundled,
     )
     if (entry.size is None) == (entry.size_about is None):
         raise fields.wrong("needs exactly one of `size` and `size_about`")

@@ -57,12 +57,10 @@ def _obtain_checked(source: Source, job: Job) -> None:
 
 def _no_source(entry: Entry, failures: Sequence[tuple[Source, SourceError]]) -> WeightsError:
     """One sentence, each place named once; what every single source said is in the notes."""
-    text = (
-        f"The weights {entry.name} could not be fetched: {_places(failures)}. Get it another way and "
-        f"{_advice(entry)}."
-    )
+    why = _places(failures)
+    text = f"The weights {entry.name} could not be fetched: {why}. Get it another way and {_advice(entry)}."
     wrong = any(reason.wrong_bytes for _, reason in failures)
-    error = WeightsHashError(text) if wrong else WeightsUnavailableError(text)
+    error = WeightsHashError(text) if wrong else WeightsUnavailableError(text, why)
     for source, reason in failures:
         error.add_note(f"{source}: {_said(reason)}")
     return error

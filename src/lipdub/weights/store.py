@@ -1,9 +1,9 @@
-"""From a name to a checked file: given by hand, in the cache, or fetched now."""
+"""From a name to a checked file: given by hand, in the package, in the cache, or fetched now."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,10 @@ from lipdub.weights.folders import (
 )
 
 Progress = Callable[[int, int | None], None]
+State = Literal["provided", "bundled", "cached", "missing", "damaged"]
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of lipdub itself, from which the paths of bundled files start."""
 
 # Seconds between two looks at how far another process is that fetches the same file.
 _TICK = 0.5
@@ -43,22 +47,25 @@ class WeightsFile:
 class Status:
     """Where the file of an entry is now.
 
-    `state` is "provided" (in LIPDUB_WEIGHTS), "cached", "missing", or "damaged" (there, with other bytes;
-    only `verify` tells). `path` is where it lies, or would lie in the cache. `size` in bytes, None if
-    missing. `verified` says that the bytes were read and hashed just now.
+    `state` is "provided" (in LIPDUB_WEIGHTS), "bundled" (in the package), "cached", "missing", or "damaged"
+    (there, with other bytes; only `verify` tells). `path` is where it lies, or would lie. `size` in bytes,
+    None if missing. `verified` says that the bytes were read and hashed just now. `inside` says that `path`
+    is in the package, which only a new installation mends.
     """
 
     name: str
-    state: Literal["provided", "cached", "missing", "damaged"]
+    state: State
     path: Path
     size: int | None = None
     verified: bool = False
+    inside: bool = False
 
 
 def locate(name: str, *, progress: Progress | None = None) -> Path:
     """The file of a catalogue name, its SHA-256 checked, fetched first if need be.
 
-    Looks in LIPDUB_WEIGHTS, then in the cache, then goes through the sources. `progress` is called with the
+    Looks in LIPDUB_WEIGHTS, then in the package if the file comes with it, else in the cache, and goes
+    through the sources. `progress` is called with the
     bytes done and the bytes in all (None if not known). Processes that want the same file wait for the one
     that fetches it. Without a network it gives up within half a minute.
 
@@ -70,6 +77,8 @@ def locate(name: str, *, progress: Progress | None = None) -> Path:
     if given is not None:
         return _checked_by_hand(entry, given)
     target = _target(entry)
+    if entry.bundled is not None:
+        return _checked_inside(entry, target)
     if _is_good(entry, target):
         return target
     with _only_one(entry, progress):
@@ -132,9 +141,11 @@ def status(name: str) -> Status:
     entry = _entry_named(name)
     given = _provided(entry)
     path = given or _target(entry)
+    inside = given is None and entry.bundled is not None
     if not path.is_file():
-        return Status(name, "missing", path)
-    return Status(name, "provided" if given else "cached", path, path.stat().st_size)
+        return Status(name, "missing", path, inside=inside)
+    state: State = "provided" if given else "bundled" if inside else "cached"
+    return Status(name, state, path, path.stat().st_size, inside=inside)
 
 
 def verify(name: str) -> Status:
@@ -148,7 +159,7 @@ def verify(name: str) -> Status:
     digest = sha256_of(found.path)
     remember(found.path, digest)
     state = found.state if digest == entry.sha256 else "damaged"
-    return Status(name, state, found.path, found.size, verified=True)
+    return replace(found, state=state, verified=True)
 
 
 def _entry_named(name: str) -> Entry:
@@ -175,7 +186,7 @@ def _report_other(part: Path, entry: Entry, progress: Progress | None) -> None:
 
 
 def _target(entry: Entry) -> Path:
-    return cache_folder() / entry.file
+    return PACKAGE / entry.bundled if entry.bundled is not None else cache_folder() / entry.file
 
 
 def _provided(entry: Entry) -> Path | None:
@@ -190,6 +201,20 @@ def _checked_by_hand(entry: Entry, path: Path) -> Path:
         raise WeightsHashError(
             f"{path}, found through LIPDUB_WEIGHTS, is not {entry.name}: its SHA-256 is {digest[:12]}…, not "
             f"{entry.sha256[:12]}…; replace the file or unset LIPDUB_WEIGHTS."
+        )
+    return path
+
+
+def _checked_inside(entry: Entry, path: Path) -> Path:
+    if not path.is_file():
+        raise WeightsUnavailableError(
+            f"The weights {entry.name}, which come with lipdub, are not at {path}; reinstall lipdub."
+        )
+    digest = remembered_sha256(path)
+    if digest != entry.sha256:
+        raise WeightsHashError(
+            f"{path} is not what lipdub came with: its SHA-256 is {digest[:12]}…, not {entry.sha256[:12]}…; "
+            "reinstall lipdub."
         )
     return path
 

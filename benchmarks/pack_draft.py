@@ -1,0 +1,56 @@
+"""Put trained weights into the package, as its draft weights.
+
+    python benchmarks/pack_draft.py RUN/weights.safetensors
+
+They are stored in half precision, with the sizes of the network in the metadata; their size and SHA-256 go into
+weights.toml. What was there before is replaced.
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+import torch
+
+from lipdub.cache import sha256_of
+from lipdub.models import load_checkpoint
+from lipdub.models.checkpoint import save_tensors
+from lipdub.models.config import METADATA_KEY
+
+ROOT = Path(__file__).parents[1]
+CATALOGUE = ROOT / "weights.toml"
+TARGET = ROOT / "src/lipdub/weights/draft/draft.safetensors"
+LARGEST = 20_000_000
+"""Bytes, so that the wheel stays a small download."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("weights", type=Path)
+    pack(parser.parse_args().weights)
+    digest, size = sha256_of(TARGET), TARGET.stat().st_size
+    CATALOGUE.write_text(entered(CATALOGUE.read_text("utf-8"), digest, size), "utf-8")
+    print(f"{TARGET.relative_to(ROOT)}: {size / 1e6:.1f} MB, SHA-256 {digest}")
+
+
+def pack(weights: Path) -> None:
+    network = load_checkpoint(weights)
+    halves = {name: tensor.half() for name, tensor in network.state_dict().items()}
+    wrong = [name for name, tensor in halves.items() if not torch.isfinite(tensor).all()]
+    if wrong:
+        raise SystemExit(f"{wrong[0]} has numbers that half precision does not hold.")
+    if 2 * sum(tensor.numel() for tensor in halves.values()) > LARGEST:
+        raise SystemExit(f"The network is too large: in half precision it must fit {LARGEST / 1e6:.0f} MB.")
+    save_tensors(halves, {METADATA_KEY: network.config.to_json()}, TARGET)
+
+
+def entered(catalogue: str, digest: str, size: int) -> str:
+    """The text of the catalogue with another file in its entry of the draft."""
+    before, head, entry = catalogue.partition("[draft]\n")
+    assert head, "weights.toml has no entry [draft]"
+    entry = re.sub(r'^sha256 = "[0-9a-f]{64}"$', f'sha256 = "{digest}"', entry, count=1, flags=re.M)
+    return before + head + re.sub(r"^size = [0-9_]+$", f"size = {size:_}", entry, count=1, flags=re.M)
+
+
+if __name__ == "__main__":
+    main()
