@@ -39,7 +39,7 @@ class View:
 
 # Of the portrait, 512 pixels square, whose face is 114 pixels high and has its middle at (224, 117).
 FIRST = View(238.0, 236.0, 440.0, 0.0)
-LAST = View(226.0, 176.0, 320.0, 0.0)
+LAST = View(226.0, 169.0, 320.0, 0.0)
 # Amplitude and period in seconds. A hand moves a camera on a tripod like this; no period is a multiple of
 # another, so that it never looks like a machine.
 SWAY_X = 3.0, 4.7

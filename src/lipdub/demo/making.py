@@ -11,6 +11,7 @@ from typing import Any
 
 import soundfile
 
+from lipdub.checks import check_container
 from lipdub.demo.clip import RATE, write_clip
 from lipdub.demo.portrait import portrait_file, read_portrait
 from lipdub.demo.settings import DEMO
@@ -45,10 +46,10 @@ class DemoResult:
         made = self.dubbed
         kept = " and ".join(map(str, self.kept))
         lines = (
-            f"{made.output}: {made.changed} of {made.frames} frames with new lips, made in {made.seconds:.1f} s",
-            "a portrait by NASA, filmed by a moving camera, now speaks French; only its mouth is new",
-            f"made from {kept}" if kept else "",
-            "with a movie of yours: lipdub sync movie.mp4 --audio french.wav -o out.mp4"
+            f"{made.output}: {made.changed} of {made.frames} frames with new lips, in {made.seconds:.1f} s",
+            "a portrait by NASA, seen by a moving camera, now speaks French; only its mouth is new",
+            f"it was made from {kept}" if kept else "",
+            "for your own movie: lipdub sync movie.mp4 --audio french.wav -o out.mp4"
             f" --weights {shlex.quote(self.weights)}",
         )
         return "\n".join(filter(None, lines))
@@ -69,16 +70,22 @@ def make_demo(
         InputError: scikit-image, which has the portrait, is not installed.
         LipdubError: see `lipdub.sync`.
     """
+    check_container(output)
     for path in (output, *(names := kept_names(output) if keep_inputs else ())):
         check_output(path, (), options.overwrite)
     portrait = read_portrait(portrait_file())
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         clip, speech = Path(folder) / "clip.mp4", Path(folder) / SPEECH
-        speech.write_bytes(files("lipdub.demo").joinpath(SPEECH).read_bytes())
+        speech.write_bytes(french())
         write_clip(portrait, clip, frames_for(speech), progress=progress)
         dubbed = sync(clip, speech, output, options=options, progress=progress)
         kept = [publish(*pair, options.overwrite) for pair in zip((clip, speech), names, strict=False)]
     return DemoResult(dubbed, options.weights, tuple(kept))
+
+
+def french() -> bytes:
+    """A few seconds of speech, a FLAC file of the package, with a little silence before and after it."""
+    return files("lipdub.demo").joinpath(SPEECH).read_bytes()
 
 
 def kept_names(output: Path) -> tuple[Path, Path]:
