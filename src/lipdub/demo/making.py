@@ -29,12 +29,10 @@ class DemoResult:
 
     Attributes:
         dubbed: what `lipdub.sync` did.
-        weights: as they were asked for.
         kept: the clip and the speech it was made from, if they were to be kept.
     """
 
     dubbed: SyncResult
-    weights: str
     kept: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -50,7 +48,7 @@ class DemoResult:
             "a portrait by NASA, seen by a moving camera, now speaks French; only its mouth is new",
             f"it was made from {kept}" if kept else "",
             "for your own movie: lipdub sync movie.mp4 --audio french.wav -o out.mp4"
-            f" --weights {shlex.quote(self.weights)}",
+            f" --weights {shlex.quote(made.weights)}",
         )
         return "\n".join(filter(None, lines))
 
@@ -80,7 +78,7 @@ def make_demo(
         write_clip(portrait, clip, frames_for(speech), progress=progress)
         dubbed = sync(clip, speech, output, options=options, progress=progress)
         kept = [publish(*pair, options.overwrite) for pair in zip((clip, speech), names, strict=False)]
-    return DemoResult(dubbed, options.weights, tuple(kept))
+    return DemoResult(dubbed, tuple(kept))
 
 
 def french() -> bytes:
