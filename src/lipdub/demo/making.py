@@ -1,7 +1,6 @@
 """Make the demo: write a clip, and dub it the ordinary way."""
 
 import shlex
-import tempfile
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
@@ -15,8 +14,9 @@ from lipdub.checks import check_container
 from lipdub.demo.clip import RATE, write_clip
 from lipdub.demo.portrait import portrait_file, read_portrait
 from lipdub.demo.settings import DEMO
+from lipdub.disk import telling
 from lipdub.options import SyncOptions
-from lipdub.outputs import check_output, publish
+from lipdub.outputs import check_output, publish, workspace
 from lipdub.pipeline import SyncResult, sync
 from lipdub.progress import Progress, silent
 
@@ -72,9 +72,10 @@ def make_demo(
     for path in (output, *(names := kept_names(output) if keep_inputs else ())):
         check_output(path, (), options.overwrite)
     portrait = read_portrait(portrait_file())
-    with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
-        clip, speech = Path(folder) / "clip.mp4", Path(folder) / SPEECH
-        speech.write_bytes(french())
+    with workspace(output) as folder:
+        clip, speech = folder / "clip.mp4", folder / SPEECH
+        with telling(speech):
+            speech.write_bytes(french())
         write_clip(portrait, clip, frames_for(speech), progress=progress)
         dubbed = sync(clip, speech, output, options=options, progress=progress)
         kept = [publish(*pair, options.overwrite) for pair in zip((clip, speech), names, strict=False)]
