@@ -44,12 +44,12 @@ def test_the_face_is_whole_in_every_picture_and_larger_than_what_the_network_pai
 
 @given(SHARES, LENGTHS)
 def test_it_moves_slowly_and_without_a_jerk(share: float, length: float):
-    """Each place moves by at most 1.5 pixels a frame, and that changes by at most 0.06 in a frame."""
+    """Each place moves by at most 1.5 pixels a frame, and that changes by at most 0.08 in a frame."""
     now = share * (length - 2 / RATE)
     places = [applied(invert(to_portrait(view_at(now + n / RATE, length))), FACE) for n in range(3)]
     first, second = places[1] - places[0], places[2] - places[1]
     assert np.abs(first).max() < 1.5
-    assert np.abs(second - first).max() < 0.06
+    assert np.abs(second - first).max() < 0.08
 
 
 def test_all_that_can_move_does_move():
