@@ -16,7 +16,7 @@ SOURCE = Path(errors.__file__).parent
 LAYERS = [
     {"cli"},
     {"method"},
-    {"batch", "doctor", "compare", "choices", "training", "protocol"},
+    {"batch", "doctor", "compare", "choices", "demo", "training", "protocol"},
     {"pipeline"},
     {"dataset"},
     {"pipeline"},

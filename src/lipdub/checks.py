@@ -37,8 +37,7 @@ def check_job(
     Raises:
         InputError: something is wrong; the sentence says what.
     """
-    if output.suffix.lower() not in FORMATS:
-        raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
+    check_container(output)
     movie, track = probe_video(video), soundtrack(audio, options)
     _check_channels(track, output.suffix)
     check_output(output, (video, audio, *files_of(options)), options.overwrite)
@@ -54,6 +53,16 @@ def check_job(
     _check_restorer(options)
     encoding_for(movie, output, options)
     return movie, track, checked_plan(movie, options, plan)
+
+
+def check_container(output: Path) -> None:
+    """Make sure that an output's name ends in one of the containers there are.
+
+    Raises:
+        InputError: it does not.
+    """
+    if output.suffix.lower() not in FORMATS:
+        raise InputError(f"{output}: the name must end in one of {', '.join(FORMATS)}.")
 
 
 def soundtrack(audio: Path, options: SyncOptions) -> Soundtrack:

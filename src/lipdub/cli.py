@@ -10,8 +10,9 @@ import typer
 
 from lipdub.choices import EVERY, FOR_ALL_ROWS, NETWORK, PLANNING, options_from, with_choices
 from lipdub.console import Json, Notes, reporting, tell, terminated
+from lipdub.demo.settings import DEMO, OFFERED
 from lipdub.method import commands
-from lipdub.options import parse_time
+from lipdub.options import choose, parse_time
 
 if TYPE_CHECKING:
     from lipdub.batch import RowEvent
@@ -152,6 +153,27 @@ def batch(
         tell(result.as_json(), f"{counts}; see {result.results_path}", result.notes, as_json)
         if result.failed:
             raise typer.Exit(1)
+
+
+@app.command()
+@with_choices(*OFFERED, defaults=DEMO)
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The movie to make.")] = Path("demo.mp4"),
+    keep_inputs: Annotated[
+        bool, typer.Option("--keep-inputs", help="Leave what it is made from beside it: a clip and a dub.")
+    ] = False,
+    as_json: Json = False,
+    **choices: Any,
+) -> None:
+    """Dub a clip that needs no files: a moving portrait, a few seconds of French, the small draft weights."""
+    with reporting(as_json):
+        options = choose(DEMO, choices)
+        from lipdub.demo import making
+        from lipdub.progress import terminal_progress
+
+        with terminal_progress() as progress:
+            result = making.make_demo(output, options, keep_inputs=keep_inputs, progress=progress)
+        tell(result.as_json(), result.sentence(), result.dubbed.notes, as_json)
 
 
 @app.command("fetch-weights")

@@ -1,0 +1,8 @@
+"""How the demo is dubbed; importing this is cheap."""
+
+from lipdub.options import SyncOptions
+
+DEMO = SyncOptions(weights="draft", preset="draft", language="fra")
+"""The weights are those in the package: nothing large is fetched."""
+OFFERED = ("weights", "preset", "steps", "seed", "device", "precision", "batch_size", "overwrite", "fresh")
+"""The options that a user may choose otherwise."""
