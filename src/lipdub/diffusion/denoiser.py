@@ -8,7 +8,7 @@ from lipdub.diffusion.schedule import alphas_cumprod
 from lipdub.models import Diff2Lip
 
 RESIDUAL_STD = 0.15
-"""RMS of another frame of the clip less this one, in the lower half: 0.09 where heads are still (grid), and up
+"""RMS of another frame of the clip less this one, in the lower half: 0.09 where heads are still (grid), up
 to 0.18 in short news clips (words)."""
 
 
