@@ -17,7 +17,7 @@ from lipdub.training.texts import FINETUNE_TEXTS, TRAIN_TEXTS
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"
 STOPPED = "stopped; run the same command again to go on where it was."
-STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
+STOPPED_TRAINING = "stopped; run the same command again (without --fresh) to go on from the last checkpoint."
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -36,7 +36,7 @@ def prepare(
     **choices: Any,
 ) -> None:
     """Make training data: clips of faces with their sound, in sync, in WebDataset shards, and a report."""
-    with reporting(as_json, STOPPED):
+    with reporting(as_json):
         options = prepare_options(choices)
         from lipdub.dataset import preparing, workers
         from lipdub.progress import terminal_progress

@@ -90,6 +90,15 @@ def found(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name))
 
 
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of a run, as it starts over; raises `OutputError` when they cannot be."""
+    try:
+        for path in found(folder):
+            path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(f"A checkpoint in {folder} cannot be removed ({exc.strerror}).") from exc
+
+
 def latest(folder: Path) -> Saved | None:
     """The newest checkpoint of a run, if there is one.
 

@@ -19,7 +19,7 @@ MOST_WORKERS = 64
 
 FREE = frozenset({
     "network", "init_from", "steps", "accumulate", "precision", "device", "checkpoint_activations", "compile",
-    "workers", "save_every", "keep", "sample_every", "log_every",
+    "workers", "save_every", "keep", "sample_every", "log_every", "fresh",
 })  # fmt: skip
 """Options that a run can go on without a word about: they decide when, where and how fast, or hold for its
 beginning only."""
@@ -57,7 +57,8 @@ class TrainOptions:
         seed: of the first weights, the order of the data, the noise.
         save_every, keep: steps between two checkpoints, and how many are kept.
         sample_every: steps between two pictures of samples; 0 draws none.
-        log_every: steps between two lines of the log.
+        log_every: steps between two lines of the log, beside the first and the last.
+        fresh: start over instead of going on.
 
     Raises:
         OptionError: a value is not one of those.
@@ -89,6 +90,7 @@ class TrainOptions:
     keep: int = 3
     sample_every: int = 1000
     log_every: int = 50
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         _one_of("preset", self.preset, tuple(PRESETS))

@@ -35,7 +35,7 @@ EXPERT_TEXTS = {
     "device": "auto, cpu, cuda, cuda:N or mps.",
     "precision": "auto, fp32 or bf16.",
     "save_every": "Updates between two checkpoints.",
-    "log_every": "Updates between two lines of the log.",
+    "log_every": "Updates between two lines of the log, beside the first and the last.",
     "fresh": "Start over instead of going on.",
 }
 
@@ -64,7 +64,7 @@ class ExpertOptions:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16``, of the network's computations; weights are fp32.
         save_every: updates between two checkpoints.
-        log_every: updates between two lines of the log.
+        log_every: updates between two lines of the log, beside the first and the last.
         fresh: start over instead of going on.
 
     Raises:

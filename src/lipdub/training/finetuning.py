@@ -11,6 +11,7 @@ from lipdub.dataset.options import PrepareOptions
 from lipdub.errors import DatasetError, OptionError
 from lipdub.options import DEFAULT_WEIGHTS
 from lipdub.progress import Progress, fetching, silent
+from lipdub.training import checkpoints, networks
 from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.loop import Trained, train_on
 
@@ -22,7 +23,7 @@ def finetune(
     movie: Path, folder: Path, options: TrainOptions = FINETUNING, face: int | None = None,
     progress: Progress = silent,
 ) -> Trained | None:  # fmt: skip
-    """Cut a person's clips out of a movie, and train a network on them; run again, it goes on.
+    """Cut a person's clips out of a movie, and train a network on them; run again, it goes on, if not fresh.
 
     Args:
         movie: where the person speaks, as it was shot: undubbed.
@@ -41,13 +42,16 @@ def finetune(
             "lipdub finetune runs in one process; for several, cut the clips with lipdub prepare, and give "
             "them to lipdub train --init-from."
         )
-    if options.init_from is None:
+    begins = options.fresh or not checkpoints.found(folder)
+    if options.init_from is None and begins:
         found = weights.resolve(DEFAULT_WEIGHTS, progress=fetching(DEFAULT_WEIGHTS, progress))
         options = replace(options, init_from=str(found.path))
     if options.expert is None and "sync" not in options.without:
         options = replace(options, without=(*options.without, "sync"))
+    networks.check(options, begins=begins)
     shards = folder / SHARDS
-    preparing.prepare([movie], shards, PrepareOptions(speakers="file"), workers.chosen(1, None), progress)
+    cutting = PrepareOptions(speakers="file", fresh=options.fresh)
+    preparing.prepare([movie], shards, cutting, workers.chosen(1, None), progress)
     clips = Clips([shards])
     return train_on(clips.only(speaker_of(clips, face)), folder, options, progress)
 

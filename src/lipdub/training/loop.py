@@ -1,14 +1,11 @@
 """A training from its first step, or its last checkpoint, to its end."""
 
 import logging
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -30,6 +27,7 @@ from lipdub.training.networks import first_network, judges_of, sizes_named
 from lipdub.training.objective import WEIGHTINGS, Weighting
 from lipdub.training.state import Run, checkpoint_activations, new_run
 from lipdub.training.step import Batch, Method, update
+from lipdub.training.stopping import until_stopped
 from lipdub.training.terms import JUDGED_TERMS
 
 notes = logging.getLogger(__name__)
@@ -67,7 +65,7 @@ def train(
     progress: Progress = silent,
     **choices: Any,
 ) -> Trained | None:
-    """Train Diff2Lip; where the folder has checkpoints, go on from the last one.
+    """Train Diff2Lip; where the folder has checkpoints, go on from the last one, unless it is to be fresh.
 
     Stopped by Ctrl-C (SIGINT, SIGTERM), it ends the step, writes a checkpoint, and raises
     `KeyboardInterrupt`; a second time, it stops at once. Under torchrun, every process calls this.
@@ -150,7 +148,10 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
         options.seed,
     )
     taking = Taking(run.size, options.seed, options.balance, AUGMENTATION if options.augment else NONE)
-    return _Work(Scenes(usable(clips), taking), folder, options, world, run, method)
+    work = _Work(Scenes(usable(clips), taking), folder, options, world, run, method)
+    if options.fresh and world.first:  # not before all else was found to be right
+        checkpoints.clear(folder)
+    return work
 
 
 def _begun(
@@ -161,7 +162,7 @@ def _begun(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"The folder {folder} cannot be made ({exc.strerror}).") from exc
-    saved = checkpoints.latest(folder)
+    saved = None if options.fresh else checkpoints.latest(folder)
     network = first_network(options) if saved is None else saved.config
     if saved is not None and options.network and sizes_named(options.network) != saved.config:
         raise OptionError(
@@ -199,7 +200,7 @@ def _run(work: _Work, progress: Progress) -> Trained:
     if world.first and run.step >= options.steps:
         checkpoints.write_weights(work.folder, run)  # those of a run that was killed before they were
     log = Log(work.folder, run.step) if world.first else None
-    with _until_stopped() as stopped, log or nullcontext():
+    with until_stopped() as stopped, log or nullcontext():
         keeping = _Keeping(work, log)
         batches = work.parts() if run.step < options.steps else iter(())
         while run.step < options.steps:
@@ -217,26 +218,6 @@ def _run(work: _Work, progress: Progress) -> Trained:
                 world.wait()  # torchrun would end the one that still writes when another is gone
                 raise KeyboardInterrupt
     return Trained(work.folder, work.folder / checkpoints.WEIGHTS, run.step, went_on_from)
-
-
-@contextmanager
-def _until_stopped() -> Iterator[Callable[[], bool]]:
-    """Says whether SIGINT or SIGTERM came; the second one does what it always does."""
-    came: list[int] = []
-    kinds = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
-    before = {kind: signal.getsignal(kind) for kind in kinds}
-
-    def stop(kind: int, _frame: FrameType | None) -> None:
-        came.append(kind)
-        signal.signal(kind, before[signal.Signals(kind)])
-
-    for kind in kinds:
-        signal.signal(kind, stop)
-    try:
-        yield lambda: bool(came)
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 class _Keeping:

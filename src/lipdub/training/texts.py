@@ -38,7 +38,8 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "save_every": (int, "Steps between two checkpoints."),
     "keep": (int, "Checkpoints that are kept."),
     "sample_every": (int, "Steps between two pictures of samples; 0 draws none."),
-    "log_every": (int, "Steps between two lines of the log."),
+    "log_every": (int, "Steps between two lines of the log, beside the first and the last."),
+    "fresh": (bool, "Start over instead of going on."),
 }
 FINETUNE_TEXTS = {name: text for name, text in TRAIN_TEXTS.items() if name not in {"network", "balance"}}
 """Of `lipdub finetune`: the weights that it begins with say the network, and one person needs no balance."""
