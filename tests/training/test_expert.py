@@ -90,7 +90,12 @@ def test_killed_and_resumed_gives_the_same_weights(files: Files, monkeypatch: py
         for one in (whole, files)
     ]
     assert timeless[0] == timeless[1]
-    assert [row["step"] for row in timeless[0]] == [2, 4, 6]
+    assert [row["step"] for row in timeless[0]] == [1, 2, 4, 6]
+
+
+def test_a_short_training_has_lines_too(files: Files):
+    train_expert(files, replace(SMALL, log_every=50, steps=3))
+    assert [row["step"] for row in rows(files)] == [1, 3]
 
 
 def test_more_steps_go_on_from_a_finished_training(files: Files):

@@ -103,7 +103,7 @@ def test_what_it_begins_with_is_looked_at_before_anything_is_cut(
         finetuning.finetune(tmp_path / "talk.mp4", tmp_path / "run", options)
     options = choose({**FEW, "preset": "sync", "expert": "nowhere.pth"})
     save_checkpoint(small_network(), tmp_path / "first.safetensors")
-    with pytest.raises(UnknownWeightsError, match="There is no weights file nowhere.pth"):
+    with pytest.raises(UnknownWeightsError, match=r"There is no weights file nowhere\.pth"):
         finetuning.finetune(
             tmp_path / "talk.mp4",
             tmp_path / "run",

@@ -16,6 +16,7 @@ from lipdub.models import load_checkpoint
 from lipdub.models.checkpoint import read_safetensors, save_checkpoint
 from lipdub.training import checkpoints, loop
 from lipdub.training.distributed import World, together
+from lipdub.training.drawing import CURVE
 from lipdub.training.logs import read_log
 from lipdub.training.state import new_run
 from tests.support.shards import write_shards
@@ -66,6 +67,16 @@ def test_a_run_leaves_weights_checkpoints_log_and_pictures(shards: Path, tmp_pat
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, state[f"ema/average.{name}"])
         assert torch.equal(state["ema/updates"], torch.tensor(6))
+
+
+def test_a_short_run_has_lines_and_curves_too(shards: Path, tmp_path: Path) -> None:
+    run = trained(shards, tmp_path, steps=4, log_every=50)
+    rows = untimed(run)
+    assert [row["step"] for row in rows] == [1, 4]
+    (tmp_path / "all").mkdir()
+    every = untimed(trained(shards, tmp_path / "all", steps=4))
+    assert rows[1]["loss"] == pytest.approx(np.mean([row["loss"] for row in every[1:]]), rel=1e-5)
+    assert (cv2.imread(str(run / "curves.png")) == CURVE[::-1]).all(axis=2).any()
 
 
 def test_the_weights_paint_in_the_engine_of_sync(shards: Path, tmp_path: Path) -> None:

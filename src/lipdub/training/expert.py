@@ -34,6 +34,7 @@ from lipdub.training.expert_run import (
 )
 from lipdub.training.expert_scores import ExpertScores, score
 from lipdub.training.loader import Pairs, Sample, Taking, batches_of, usable
+from lipdub.training.logs import is_told
 from lipdub.training.losses import SYNC_WIDTH
 
 CALIBRATION = 512
@@ -117,7 +118,7 @@ def _train(
     while run.step < options.steps:
         terms.append(update(run, next(batches), options.choice))
         progress(Step("train", run.step, options.steps, "steps"))
-        if run.step % options.log_every == 0:
+        if is_told(run.step, options.log_every, options.steps):
             means = {name: sum(row[name] for row in terms) / len(terms) for name in terms[0]}
             seconds = (time.monotonic() - begun) / len(terms)
             add_line(files.log, json.dumps({"step": run.step, **means, "seconds_per_step": seconds}))

@@ -22,7 +22,7 @@ from lipdub.training.config import TrainOptions, choose, differing
 from lipdub.training.distributed import World, together
 from lipdub.training.drawing import Picture, curves, sheet, write_png
 from lipdub.training.loader import Scenes, Taking, batches_of, usable
-from lipdub.training.logs import Log
+from lipdub.training.logs import Log, is_told
 from lipdub.training.networks import first_network, judges_of, sizes_named
 from lipdub.training.objective import WEIGHTINGS, Weighting
 from lipdub.training.state import Run, checkpoint_activations, new_run
@@ -229,19 +229,20 @@ class _Keeping:
         self._count, self._waited, self._since = 0, 0.0, time.perf_counter()
 
     def note(self, values: Mapping[str, float], waited: float) -> None:
-        """One update; every `log_every` of them, a line with their means."""
+        """One update; where a line is due, the means since the line before."""
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in values.items()}
         self._count, self._waited = self._count + 1, self._waited + waited
         work, options = self._work, self._work.options
-        if self._log is not None and work.run.step % options.log_every == 0:
+        if not is_told(work.run.step, options.log_every, options.steps):
+            return
+        if self._log is not None:
             seconds = time.perf_counter() - self._since
             means = {name: value / self._count for name, value in self._sums.items()}
             pace = self._count * options.batch_size * FRAMES / seconds
             self._log.add(
                 {"step": work.run.step, **means, "images_per_second": pace, "waited": self._waited / seconds}
             )
-        if work.run.step % options.log_every == 0:
-            self._sums, self._count, self._waited, self._since = {}, 0, 0.0, time.perf_counter()
+        self._sums, self._count, self._waited, self._since = {}, 0, 0.0, time.perf_counter()
 
     def save(self) -> None:
         """A checkpoint, and the curves up to it."""
