@@ -76,7 +76,8 @@ def test_a_short_run_has_lines_and_curves_too(shards: Path, tmp_path: Path) -> N
     (tmp_path / "all").mkdir()
     every = untimed(trained(shards, tmp_path / "all", steps=4))
     assert rows[1]["loss"] == pytest.approx(np.mean([row["loss"] for row in every[1:]]), rel=1e-5)
-    assert (cv2.imread(str(run / "curves.png")) == CURVE[::-1]).all(axis=2).any()
+    away = cv2.imread(str(run / "curves.png")).astype(int) - CURVE[::-1]
+    assert np.abs(away).max(axis=2).min() < 40  # lines are smoothed
 
 
 def test_the_weights_paint_in_the_engine_of_sync(shards: Path, tmp_path: Path) -> None:
@@ -186,6 +187,7 @@ def test_two_processes_are_one_of_twice_the_batch(shards: Path, tmp_path: Path) 
     job = {"shards": [str(shards)], "run": str(run), "choices": choices}
     done = in_another(job, tmp_path, processes=2)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     (tmp_path / "alone").mkdir()
     alone = trained(shards, tmp_path / "alone", **choices)
     equal_but_for_rounding(run, alone)
