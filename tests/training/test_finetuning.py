@@ -94,20 +94,31 @@ def test_a_movie_becomes_weights_of_one_person(
     assert (fresh.went_on_from, cut[-1][-1]) == (0, True)
 
 
-def test_what_it_begins_with_is_looked_at_before_anything_is_cut(
-    cut: list[tuple[Any, ...]], tmp_path: Path
+@pytest.mark.parametrize(
+    ("choices", "kind", "sentence"),
+    [
+        (
+            {"init_from": "other"},
+            WeightsFormatError,
+            "other.safetensors cannot be used: it is no Diff2Lip check",
+        ),
+        ({"weight": ["sync=1"]}, OptionError, "L_sync needs a lip-sync expert"),
+        (
+            {"preset": "sync", "expert": "nowhere.pth"},
+            UnknownWeightsError,
+            "There is no weights file nowhere",
+        ),
+    ],
+)
+def test_what_it_needs_is_looked_at_before_anything_is_cut(
+    choices: dict[str, Any], kind: type[Exception], sentence: str, cut: list[tuple[Any, ...]], tmp_path: Path
 ) -> None:
     save_tensors({"conv.weight": torch.zeros(3)}, {}, tmp_path / "other.safetensors")
-    options = choose({**FEW, "init_from": str(tmp_path / "other.safetensors")})
-    with pytest.raises(WeightsFormatError, match=r"other.safetensors cannot be used"):
-        finetuning.finetune(tmp_path / "talk.mp4", tmp_path / "run", options)
-    options = choose({**FEW, "preset": "sync", "expert": "nowhere.pth"})
     save_checkpoint(small_network(), tmp_path / "first.safetensors")
-    with pytest.raises(UnknownWeightsError, match=r"There is no weights file nowhere\.pth"):
+    begun = tmp_path / f"{choices.get('init_from', 'first')}.safetensors"
+    with pytest.raises(kind, match=sentence):
         finetuning.finetune(
-            tmp_path / "talk.mp4",
-            tmp_path / "run",
-            replace(options, init_from=str(tmp_path / "first.safetensors")),
+            tmp_path / "talk.mp4", tmp_path / "run", choose({**FEW, **choices, "init_from": str(begun)})
         )
     assert not cut
 

@@ -225,6 +225,12 @@ def test_it_begins_with_other_weights(shards: Path, tmp_path: Path) -> None:
         assert torch.equal(state[f"network/{name}"], tensor)
 
 
+def test_a_checkpoint_is_no_weights(shards: Path, tmp_path: Path) -> None:
+    run = trained(shards, tmp_path, steps=2)
+    with pytest.raises(WeightsFormatError, match=r"checkpoint of a training; give the weights\.saf"):
+        load_checkpoint(checkpoints.found(run)[-1])
+
+
 def test_weights_of_another_size(shards: Path, tmp_path: Path) -> None:
     save_checkpoint(small_network(), tmp_path / "first.safetensors")
     with pytest.raises(OptionError, match=r"other sizes than tiny64 .*leave out --network"):

@@ -16,6 +16,7 @@ from lipdub.models.unet import Diff2Lip
 
 NESTS = ("state_dict", "model", "ema")  # where trainers put the weights beside their own state
 WRAPPER = "module."  # prefix left by torch's DataParallel
+RUN_KEY = "lipdub.run"  # in the metadata of a training's checkpoint, which holds more than weights
 COUNTER = "num_batches_tracked"  # of batch norms: torch before 0.4.1 kept none, and evaluation needs none
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -134,6 +135,8 @@ def _plain_state_dict(content: Any) -> dict[str, Tensor]:
 
 
 def _build(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Diff2Lip:
+    if RUN_KEY in metadata:
+        raise WeightsFormatError("it is a checkpoint of a training; give the weights.safetensors beside it")
     shapes = _shapes(weights)
     config = Diff2LipConfig.from_state_dict(shapes, metadata)
     with torch.device("meta"):  # a network without memory, which then adopts the tensors of the file

@@ -14,12 +14,11 @@ from safetensors.torch import save_file
 
 from lipdub.disk import is_full, sync_folder
 from lipdub.errors import OutputError, WeightsFormatError
-from lipdub.models.checkpoint import read_safetensors, save_checkpoint
+from lipdub.models.checkpoint import RUN_KEY, read_safetensors, save_checkpoint
 from lipdub.models.config import METADATA_KEY, Diff2LipConfig
 from lipdub.training.config import TrainOptions
 from lipdub.training.state import Run
 
-RUN_KEY = "lipdub.run"
 NAME = re.compile(r"step-(\d{8})\.safetensors")
 WEIGHTS = "weights.safetensors"
 """The moving average alone, for `sync --weights`."""

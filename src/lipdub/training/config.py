@@ -3,20 +3,23 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lipdub.errors import OptionError
 from lipdub.options import PRECISIONS
-from lipdub.training.terms import PRESETS, Weights
+from lipdub.training.cores import cores
+from lipdub.training.terms import PRESETS, Weights, lambdas
 
 WEIGHTINGS = ("none", "signal", "gate")
 TRUNKS = ("vgg", "alex")
 NETWORKS = ("paper128", "small128", "tiny64")
 PAPER_STEPS = 260_000
 MOST_WORKERS = 64
-
-
+USUAL_WORKERS = 4
+"""On machines with as many cores."""
+SEVERAL = ("weight", "without")
+"""Options that may be given again and again."""
 FREE = frozenset({
     "network", "init_from", "steps", "accumulate", "precision", "device", "checkpoint_activations", "compile",
     "workers", "save_every", "keep", "sample_every", "log_every", "fresh",
@@ -31,6 +34,7 @@ class TrainOptions:
 
     Attributes:
         preset: which terms of the loss count: a row of the paper's ablation, see `PRESETS`.
+        weight: λ of terms that is not the preset's, ``TERM=VALUE`` each.
         without: terms that are switched off beside.
         weighting: how values of sync, lpips and gan, whose networks look at x̂₀, are weighted by t: ``none``
             as published, ``signal`` (ᾱ_t) or ``gate`` (1 up to t = 258, where image and noise are equal,
@@ -51,9 +55,11 @@ class TrainOptions:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         checkpoint_activations: compute activations twice rather than keep them: less memory, more time.
         compile: let torch.compile make the network faster.
-        workers: processes that read the data, for each process that trains; 0 reads in the same one.
+        workers: processes that read the data, for each process that trains; 0 reads in the same one. By
+            default four, or as many as there are cores.
         balance: see `dataset.sampling.order`.
-        augment: shift, scale and mirror the pictures, and change the loudness of the sound.
+        augment: shift, scale, mirror, recolour and compress the pictures at random, change the loudness of
+            the sound and add noise to it, see `loop.AUGMENTATION`.
         seed: of the first weights, the order of the data, the noise.
         save_every, keep: steps between two checkpoints, and how many are kept.
         sample_every: steps between two pictures of samples; 0 draws none.
@@ -65,6 +71,7 @@ class TrainOptions:
     """
 
     preset: str = "paper"
+    weight: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     weighting: str = "none"
     weighting_l2: str = "none"
@@ -82,7 +89,7 @@ class TrainOptions:
     device: str = "auto"
     checkpoint_activations: bool = False
     compile: bool = False
-    workers: int = 4
+    workers: int = min(USUAL_WORKERS, cores())
     balance: float = 1.0
     augment: bool = False
     seed: int = 7
@@ -117,7 +124,10 @@ class TrainOptions:
     @property
     def weights(self) -> Weights:
         """λ of every term."""
-        return PRESETS[self.preset].weights.without(*self.without)
+        for name in self.without:
+            if name in lambdas(self.weight):
+                raise OptionError(f"--weight {name}=… and --without {name} cannot both be; give one.")
+        return replace(PRESETS[self.preset].weights, **lambdas(self.weight)).without(*self.without)
 
 
 def choose(choices: dict[str, Any]) -> TrainOptions:
@@ -131,7 +141,8 @@ def choose(choices: dict[str, Any]) -> TrainOptions:
         if name not in known:
             raise OptionError(f"There is no option {name!r} of a training.")
     given = {name: value for name, value in choices.items() if value is not None}
-    return TrainOptions(**given | {"without": tuple(given.get("without", ()))})
+    several = {name: tuple(given.get(name, ())) for name in SEVERAL}
+    return TrainOptions(**given | several)
 
 
 def differing(before: Mapping[str, Any], options: TrainOptions) -> list[str]:
@@ -141,7 +152,7 @@ def differing(before: Mapping[str, Any], options: TrainOptions) -> list[str]:
         before: its options, as `asdict` gives them and JSON keeps them.
         options: those of now.
     """
-    now = asdict(options) | {"without": list(options.without)}
+    now = asdict(options) | {name: list(getattr(options, name)) for name in SEVERAL}
     return [_flag(name) for name in sorted(before.keys() & now.keys() - FREE) if before[name] != now[name]]
 
 

@@ -14,6 +14,7 @@ from lipdub.progress import Progress, fetching, silent
 from lipdub.training import checkpoints, networks
 from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.loop import Trained, train_on
+from lipdub.training.terms import lambdas
 
 SHARDS = "shards"
 """Folder of the clips, in the run's."""
@@ -29,7 +30,7 @@ def finetune(
         movie: where the person speaks, as it was shot: undubbed.
         folder: of the run; the clips lie in it too.
         options: of the training. Without `init_from` it begins with the published weights; without `expert`
-            the term L_sync is off.
+            the term L_sync is off, unless it is given a weight.
         face: number of the person, as `lipdub plan --sheet` shows it; None if there is but one.
         progress: is told of both.
 
@@ -46,7 +47,7 @@ def finetune(
     if options.init_from is None and begins:
         found = weights.resolve(DEFAULT_WEIGHTS, progress=fetching(DEFAULT_WEIGHTS, progress))
         options = replace(options, init_from=str(found.path))
-    if options.expert is None and "sync" not in options.without:
+    if options.expert is None and "sync" not in {*options.without, *lambdas(options.weight)}:
         options = replace(options, without=(*options.without, "sync"))
     networks.check(options, begins=begins)
     shards = folder / SHARDS

@@ -1,15 +1,21 @@
 """The options of `lipdub train`: what the command line takes for each, and its help; loads no torch."""
 
+from dataclasses import asdict
 from typing import Any
 
 from lipdub.training.config import NETWORKS, TRUNKS, WEIGHTINGS
-from lipdub.training.terms import PRESETS
+from lipdub.training.terms import PRESETS, Weights
 
+_PUBLISHED = ", ".join(f"{name}={value:g}" for name, value in asdict(Weights()).items())
 _ROWS = "; ".join(f"{name}: {', '.join(row.weights.on)}" for name, row in PRESETS.items())
 
 # Field of `TrainOptions`: what the command line takes, and the help.
 TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "preset": (str, f"Terms of the loss, a row of the paper's ablation. {_ROWS}."),
+    "weight": (
+        list[str],
+        f"λ of a term, TERM=VALUE, beside the preset's; may be given again. Published: {_PUBLISHED}.",
+    ),
     "without": (list[str], "Switch a term of the loss off; may be given again."),
     "weighting": (
         str,
@@ -17,7 +23,10 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
         "(none: all steps alike, as published).",
     ),
     "weighting_l2": (str, "Likewise the term l2."),
-    "network": (str | None, f"{', '.join(NETWORKS)}, or a JSON file of sizes."),
+    "network": (
+        str | None,
+        f"{', '.join(NETWORKS)}, or a JSON file of sizes; else that of --init-from, or {NETWORKS[0]}.",
+    ),
     "init_from": (str | None, "Weights to begin with, such as the published checkpoint."),
     "expert": (str | None, "Weights of the lip-sync expert, see train-expert."),
     "lpips": (str, f"Network of the LPIPS term: {' or '.join(TRUNKS)}."),
@@ -33,7 +42,10 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "compile": (bool, "Let torch.compile make the network faster."),
     "workers": (int, "Processes that read data, for each that trains."),
     "balance": (float, "1: all clips are seen alike often; 0: all speakers."),
-    "augment": (bool, "Shift, scale and mirror the faces, and change the loudness."),
+    "augment": (
+        bool,
+        "Change framing, colours and compression of the faces, loudness and noise of the sound, at random.",
+    ),
     "seed": (int, "Of the first weights, the order of the data and the noise."),
     "save_every": (int, "Steps between two checkpoints."),
     "keep": (int, "Checkpoints that are kept."),
