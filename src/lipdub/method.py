@@ -135,7 +135,8 @@ def evaluate(
         ),
     ] = "cross",
     root: Annotated[
-        Path | None, typer.Option(help="Folder that the list's names start from; else the list's own.")
+        Path | None,
+        typer.Option(help="Folder that the list's names start from, and lie in; else the list's own."),
     ] = None,
     rows: Annotated[
         list[str] | None,

@@ -20,6 +20,7 @@ def test_a_pair_is_named_as_the_published_examples_are():
     assert pair_name(PAIR, ROOT) == "id1.abc.00001__id2.x.y.00002"
     assert file_id(ROOT / "a/b.WAV", ROOT) == "a.b"
     assert file_id(ROOT / "a.b/c.d", ROOT) == "a.b.c.d"
+    assert file_id(Path("/elsewhere/a.mp4"), ROOT) == "elsewhere.a"
 
 
 def test_a_truth_has_the_name_of_the_pair_or_of_the_sound(tmp_path: Path):

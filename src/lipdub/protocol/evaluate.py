@@ -37,7 +37,8 @@ class Task:
     Attributes:
         pairs: the list.
         output: folder of the results.
-        root: folder from which the names of the list start; None is the list's own.
+        root: folder from which the names of the list start, and which none may leave; None is the list's
+            own, and absolute names may lie anywhere.
         shot: the mode, and the references of the network.
         rows: folders of videos that others made, by the names of their rows.
         truth: ``npz`` file of the true speakers' apertures.
@@ -150,7 +151,7 @@ def check_task(task: Task, weights: str | None) -> list[Pair]:
     if task.shot.reference not in REFERENCES and not Path(task.shot.reference).is_file():
         names = ", ".join(REFERENCES)
         raise OptionError(f"--reference takes {names} or a picture, not {task.shot.reference!r}.")
-    return read_pairs(task.pairs, task.folder)
+    return read_pairs(task.pairs, task.root)
 
 
 def _pictured(shot: Shot, landmarker: FaceLandmarker) -> Shot:

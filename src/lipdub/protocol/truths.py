@@ -1,6 +1,5 @@
 """What is known of the person who really said what drives the lips."""
 
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
@@ -9,7 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.dataset.lists import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Pair, listed_file
+from lipdub.dataset.lists import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Pair, listed_file, name_below
 from lipdub.errors import DatasetError, MediaError
 from lipdub.evaluation.embedders import RATE
 from lipdub.evaluation.landmarks import apertures
@@ -36,8 +35,8 @@ def pair_name(pair: Pair, root: Path) -> str:
 
 
 def file_id(path: Path, root: Path) -> str:
-    """The name of a listed file below the root, without suffix, its folders joined by points."""
-    name = Path(os.path.relpath(path, root)).as_posix()
+    """The name of a listed file below the root (elsewhere its path), no suffix, folders joined by points."""
+    name = name_below(path, root)
     suffix = next((s for s in (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES) if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)].replace("/", ".")
 
