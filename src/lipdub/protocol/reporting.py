@@ -40,7 +40,7 @@ def table_of(task: Task, result: Result) -> ResultTable:
     """The table of a result, with a note on each row where the truth is not known of all clips."""
     count = len(result.clips)
     note = ""
-    if task.shot.mode == "cross" and result.truths < count:
+    if result.truths < count:
         note = (
             f"The true speaker is known of {result.truths} of {count} clips; of the others it cannot be told "
             "how their lips go with the sound."
