@@ -13,6 +13,7 @@ from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.config import choose as training_options
 from lipdub.training.expert_options import EXPERT_TEXTS, ExpertOptions, Files
 from lipdub.training.texts import FINETUNE_TEXTS, TRAIN_TEXTS
+from lipdub.wording import counted
 
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"
@@ -96,7 +97,7 @@ def train(
         with terminal_progress() as progress:
             result = loop.train(shards, output, options, progress)
         if result is not None:
-            tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+            tell(result.as_json(), result.sentence, (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -120,7 +121,7 @@ def finetune(
         with terminal_progress() as progress:
             result = finetuning.finetune(movie, output, options, face, progress)
         if result is not None:
-            tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+            tell(result.as_json(), result.sentence, (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -164,4 +165,5 @@ def evaluate(
                 pairs, output, options, mode=mode, root=root, rows=rows or [], only_rows=only_rows,
                 truth=truth, syncnet=syncnet, expert=expert, progress=progress,
             )  # fmt: skip
-        tell(done.as_json(), f"{done.table}\n{output}: {done.pairs} pairs", done.notes + done.failed, as_json)
+        sentence = f"{done.table}\n{output}: {counted(done.pairs, 'pair')}"
+        tell(done.as_json(), sentence, done.notes + done.failed, as_json)

@@ -143,6 +143,18 @@ def test_sound_that_is_off_may_be_dropped_or_kept(tmp_path: Path):
     assert [(m["shift"], m["confidence"]) for m in metas(tmp_path / "out")] == [(0, None)]
 
 
+def test_clips_whose_sync_nothing_tells_are_counted(tmp_path: Path):
+    """A still mouth fits every sound: the clip is kept, and the report and the sentence say so."""
+    (tmp_path / "in").mkdir()
+    talking_movie(tmp_path / "in/a.mkv", OPENING, voice(OPENING))
+    talking_movie(tmp_path / "in/b.mkv", np.zeros(60), voice(OPENING))
+    prepared = run(tmp_path / "in", tmp_path / "out")
+    assert (prepared.totals.clips, prepared.totals.untold) == (2, 1)
+    assert "nothing told whether 1 of 2 clips" in prepared.report.read_text()
+    assert ", sync not told of 1 clip; " in prepared.sentence
+    assert run(tmp_path / "in", tmp_path / "out").totals.untold == 1
+
+
 def test_another_rate_is_resampled_exactly(tmp_path: Path):
     """At 50 frames a second that end in a brisk mouth: every second one is shown, at its time."""
     (tmp_path / "in").mkdir()

@@ -43,7 +43,7 @@ def test_several_speakers_are_chosen_by_number(tmp_path: Path) -> None:
     assert finetuning.speaker_of(clips, 3) == "talk/talk-3"
     assert [clip.key for clip in clips.only("talk/talk-3")] == ["clip1", "clip2"]
     assert len(clips) == 3
-    with pytest.raises(DatasetError, match=r"Several people speak in it; .*1 \(1 clips\), 3 \(2 clips\)"):
+    with pytest.raises(DatasetError, match=r"Several people speak in it; .*1 \(1 clip\), 3 \(2 clips\)"):
         finetuning.speaker_of(clips, None)
 
 

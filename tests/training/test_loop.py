@@ -309,7 +309,7 @@ def test_a_gradient_that_is_not_finite_is_refused(
         ({"preset": "sync"}, "L_sync needs a lip-sync expert: give --expert FILE .* --without sync"),
         (
             {"batch_size": 3, "accumulate": 2},
-            "A batch of 3 sequences does not divide into 1 processes with 2",
+            "A batch of 3 sequences does not divide into 1 process with 2 parts",
         ),
         ({"network": "huge"}, "--network takes paper128, small128, tiny64, or a JSON file"),
     ],

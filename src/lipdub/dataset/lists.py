@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from lipdub.errors import DatasetError
 from lipdub.table import Kind, decoded, read_bytes
+from lipdub.wording import counted
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".3gp")
 """Of files that are taken for movies, the likeliest first."""
@@ -82,7 +83,7 @@ def parse_pairs(text: str, name: str, root: Path, *, bound: bool = True) -> list
             problems.append(f"{name}, line {line}: {exc}")
     if problems:
         more = len(problems) - MOST_PROBLEMS
-        rest = [f"{name}: {more} more lines are bad."] if more > 0 else []
+        rest = [f"{name}: {counted(more, 'more line is', 'more lines are')} bad."] if more > 0 else []
         raise DatasetError("\n".join([*problems[:MOST_PROBLEMS], *rest]))
     if not pairs:
         raise DatasetError(f"{name} has no pairs; write an audio and a video on each line.")
@@ -101,8 +102,8 @@ def _pair(content: str, root: Path, line: int, bound: bool) -> Pair:
     names = [name.strip() for name in content.split("\t")] if "\t" in content else content.split()
     if len(names) != 2 or not all(names):
         raise ValueError(
-            f"there are {len(names)} names, not an audio and a video; where names have spaces, put a tab"
-            " between them."
+            f"a line is an audio and a video, and this has {counted(len(names), 'name')}; where names have"
+            " spaces, put a tab between them."
         )
     audio, video = (_placed(name, root, bound) for name in names)
     return Pair(audio, video, line)

@@ -25,6 +25,7 @@ from lipdub.errors import DatasetError, OutputError
 from lipdub.evaluation.embedders import load_embedder as load_sync_embedder
 from lipdub.progress import Progress, Step, silent
 from lipdub.speaker import speaker_of
+from lipdub.wording import counted
 
 MOST_BYTES = 2 << 30
 """Of the videos of one shard, if there is more than one: a shard of many films would be much to lose."""
@@ -53,9 +54,20 @@ class Prepared:
         totals = self.totals
         hours = totals.frames / RATE / 3600
         return (
-            f"{self.folder}: {totals.clips} clips ({hours:.2f} hours, {totals.bytes / 1e6:.0f} MB) of"
-            f" {totals.videos - totals.empty} of {totals.videos} videos; {self.report} says what was left out"
+            f"{self.folder}: {counted(totals.clips, 'clip')}"
+            f" ({hours:.2f} hours, {totals.bytes / 1e6:.0f} MB) of"
+            f" {totals.videos - totals.empty} of {counted(totals.videos, 'video')}{self._more};"
+            f" {self.report} says what was left out"
         )
+
+    @property
+    def _more(self) -> str:
+        untold, skipped = self.totals.untold, self.skipped
+        told = [
+            f", sync not told of {counted(untold, 'clip')}" if untold else "",
+            f", {counted(skipped, 'shard')} made before" if skipped else "",
+        ]
+        return "".join(told)
 
     def as_json(self) -> dict[str, Any]:
         """The same in types of JSON."""
@@ -178,7 +190,9 @@ def _prepare(
     totals = write_report(folder, [chunk.sidecar for chunk in chunks])
     report = folder / "report.md"
     if not totals.clips:
-        raise DatasetError(f"not one clip could be made of {len(sources)} videos; {report} says why.")
+        raise DatasetError(
+            f"not one clip could be made of {counted(len(sources), 'video')}; {report} says why."
+        )
     return Prepared(folder, totals, skipped, report)
 
 

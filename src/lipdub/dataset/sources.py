@@ -1,5 +1,6 @@
 """Which videos to prepare: files, folders, lists; and what their places in them tell."""
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from lipdub.dataset.lists import (
     read_pairs,
 )
 from lipdub.errors import DatasetError
+
+notes = logging.getLogger(__name__)
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
 SOUND_TREES = {"mp4": ("aac", "wav"), "video": ("audio",), "videos": ("audio", "audios")}
@@ -59,7 +62,10 @@ def find_sources(
     """
     found: dict[str, Source] = {}
     for given in inputs:
-        for path, name in _videos(given, root, apart):
+        videos = list(_videos(given, root, apart))
+        if not videos:
+            notes.warning("there is no video in %s, which is skipped.", given)
+        for path, name in videos:
             absolute = os.path.realpath(path)
             if absolute not in found:
                 speaker = speaker_of(path) if speakers == "folder" else name

@@ -15,6 +15,7 @@ from lipdub.training import checkpoints, networks
 from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.loop import Trained, train_on
 from lipdub.training.terms import lambdas
+from lipdub.wording import counted
 
 SHARDS = "shards"
 """Folder of the clips, in the run's."""
@@ -68,7 +69,9 @@ def speaker_of(clips: Clips, face: int | None) -> str:
         return clips.speakers[0]
     if face in numbers:
         return numbers[face]
-    counts = ", ".join(f"{number} ({clips.speakers.count(name)} clips)" for number, name in numbers.items())
+    counts = ", ".join(
+        f"{number} ({counted(clips.speakers.count(name), 'clip')})" for number, name in numbers.items()
+    )
     asked = "Several people speak in it" if face is None else f"Nobody of number {face} speaks in it"
     raise DatasetError(f"{asked}; choose with --face one of: {counts}.")
 

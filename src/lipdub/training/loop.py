@@ -29,6 +29,7 @@ from lipdub.training.state import Run, checkpoint_activations, new_run
 from lipdub.training.step import Batch, Method, update
 from lipdub.training.stopping import until_stopped
 from lipdub.training.terms import JUDGED_TERMS
+from lipdub.wording import counted
 
 notes = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ class Trained:
     weights: Path
     step: int
     went_on_from: int
+
+    @property
+    def sentence(self) -> str:
+        """What a person wants to know first."""
+        return f"{self.weights}: weights after {counted(self.step, 'step')}"
 
     def as_json(self) -> dict[str, Any]:
         """For the command line."""
@@ -130,8 +136,9 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
     """Everything is looked at before anything is computed."""
     if options.batch_size % (world.size * options.accumulate):
         raise OptionError(
-            f"A batch of {options.batch_size} sequences does not divide into {world.size} processes with "
-            f"{options.accumulate} parts each; choose another --batch-size or --accumulate."
+            f"A batch of {counted(options.batch_size, 'sequence')} does not divide into "
+            f"{counted(world.size, 'process', 'processes')} with {counted(options.accumulate, 'part')} each; "
+            "choose another --batch-size or --accumulate."
         )
     place, kind = select_device(device, options.precision)
     judges = judges_of(options, place)
@@ -189,7 +196,9 @@ def _tell(saved: checkpoints.Saved, options: TrainOptions, clips: str) -> None:
     changed = differing(saved.said.get("options", {}), options)
     changed += ["the clips"] if saved.said.get("clips", clips) != clips else []
     if saved.step >= options.steps:
-        notes.warning("%s has made its %d steps: nothing is left to train.", saved.path.parent, saved.step)
+        notes.warning(
+            "%s has made its %s: nothing is left to train.", saved.path.parent, counted(saved.step, "step")
+        )
     elif changed:
         notes.warning("%s goes on, but %s changed since.", saved.path.parent, ", ".join(changed))
 
