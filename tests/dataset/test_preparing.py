@@ -320,6 +320,18 @@ def test_a_run_that_is_stopped_goes_on(
     assert not list((tmp_path / "out").glob("*.reading"))
 
 
+def test_a_shard_that_nothing_is_said_of_does_not_stay(three: Path, tmp_path: Path):
+    """A run was killed between a shard and what is written beside it, and the next one makes fewer."""
+    run(three, tmp_path / "out", per_shard=1)
+    for number in range(3):
+        (tmp_path / f"out/shard-00000{number}.json").unlink()
+    (tmp_path / "out/shard-other.tar").write_bytes(b"somebody else's")
+    run(three, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tar")) == [
+        "shard-000000.tar", "shard-other.tar",
+    ]  # fmt: skip
+
+
 def test_a_long_video_is_looked_at_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "in").mkdir()
     talking_movie(tmp_path / "in/a.mkv", OPENING, voice(OPENING))

@@ -14,7 +14,7 @@ from lipdub.dataset.fitting import Tools
 from lipdub.dataset.making import Row, Sample, make_clips
 from lipdub.dataset.options import RATE, PrepareOptions
 from lipdub.dataset.report import Totals, write_report
-from lipdub.dataset.shardfile import ShardWriter
+from lipdub.dataset.shardfile import PATTERN, ShardWriter, is_ours
 from lipdub.dataset.sidecar import Chunk, is_finished, read_sidecar, write_sidecar
 from lipdub.dataset.sources import Source, chunked, find_sources
 from lipdub.dataset.syncing import Judge, LipJudge, NetworkJudge
@@ -247,7 +247,10 @@ def _without_fatal(chunk: Chunk) -> Chunk:
 
 
 def _clean(folder: Path) -> None:
-    """Remove what runs that were killed left behind."""
+    """Remove what runs that were killed left behind; training would read shards that nothing is said of."""
+    for path in folder.glob(PATTERN):
+        if read_sidecar(path.with_suffix(".json")) is None and is_ours(path):
+            path.unlink(missing_ok=True)
     for path in (*folder.glob("shard-*.part"), *folder.glob("shard-*.reading"), *folder.glob("*.json.part")):
         path.unlink(missing_ok=True)
     for path in folder.glob(".work-*"):
