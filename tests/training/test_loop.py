@@ -61,6 +61,8 @@ def test_a_run_leaves_weights_checkpoints_log_and_pictures(shards: Path, tmp_pat
     samples = cv2.imread(str(run / "samples" / "step-00000006.png"))
     assert samples.shape == (3 * (16 + 18), 6 * 16, 3)
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
+    ordinary = (run / "log.jsonl").stat().st_mode
+    assert {path.stat().st_mode for path in run.glob("*.safetensors")} == {ordinary}
     # sync --weights: the network reads its own sizes, and the weights are the average's.
     network, state = load_checkpoint(run / "weights.safetensors"), last(run)
     assert network.config == SMALL
@@ -257,14 +259,14 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 ) -> None:
     run = trained(shards, tmp_path, steps=2)
     before = {path.name: path.read_bytes() for path in run.glob("*.safetensors")}
-    save = checkpoints.save_file
+    save = checkpoints.save_ordinary
 
-    def full(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-        save(tensors, path, metadata)
+    def full(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+        save(tensors, metadata, path)
         path.write_bytes(path.read_bytes()[:5000])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(checkpoints, "save_ordinary", full)
     with pytest.raises(OutputError, match=r"disk is full; make space .* again to go on from step-00000002"):
         trained(shards, tmp_path)
     assert {path.name: path.read_bytes() for path in run.glob("*.safetensors")} == before

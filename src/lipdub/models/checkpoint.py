@@ -76,10 +76,21 @@ def save_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], pat
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            save_file(plain, Path(folder) / path.name, dict(metadata))
+            save_ordinary(plain, dict(metadata), Path(folder) / path.name)
             (Path(folder) / path.name).replace(path)
     except (OSError, SafetensorError) as exc:
         raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
+
+
+def save_ordinary(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """Write a file of safetensors that others may read as they may any new file.
+
+    safetensors makes its files readable by their owner alone.
+    """
+    path.touch()
+    mode = path.stat().st_mode & 0o777
+    save_file(tensors, path, metadata)
+    path.chmod(mode)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from lipdub.disk import is_full, sync_folder
 from lipdub.errors import OutputError, WeightsFormatError
-from lipdub.models.checkpoint import RUN_KEY, read_safetensors, save_checkpoint
+from lipdub.models.checkpoint import RUN_KEY, read_safetensors, save_checkpoint, save_ordinary
 from lipdub.models.config import METADATA_KEY, Diff2LipConfig
 from lipdub.training.config import TrainOptions
 from lipdub.training.state import Run
@@ -64,7 +63,7 @@ def write(folder: Path, run: Run, options: TrainOptions, clips: str = "") -> Pat
         RUN_KEY: json.dumps({**run.numbers(), "options": asdict(options), "clips": clips}),
     }
     try:
-        save_file(run.tensors(), part, metadata)
+        save_ordinary(run.tensors(), metadata, part)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
