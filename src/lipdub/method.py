@@ -54,9 +54,12 @@ def train_expert(
     shards: Annotated[
         list[Path], typer.Argument(metavar="SHARDS", help="Folders that lipdub prepare has filled.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The weights to make (.safetensors).")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The weights to make (.safetensors); folders are made.")
+    ],
     held_out: Annotated[
-        list[Path] | None, typer.Option(help="A folder of clips to measure with; may be given again.")
+        list[Path] | None,
+        typer.Option(help="Clips to measure with, of people not learnt from; may be given again."),
     ] = None,
     as_json: Json = False,
     **choices: Any,
@@ -64,6 +67,10 @@ def train_expert(
     """Train the expert that tells how well lips fit a sound; run it again, and it goes on.
 
     Beside the weights lie EXPERT.state.safetensors, to go on from, and EXPERT.jsonl, the log.
+
+    With --held-out, it tells how often the expert is right. accuracy: do lips and sound belong together or
+    not. better: is the true sound nearer than another of the same clip. stranger: than one of another clip.
+    offset: is a clip's sound found, among shifts of up to 15 frames.
     """
     with reporting(as_json, STOPPED_TRAINING):
         options = ExpertOptions(**choices)
