@@ -151,7 +151,7 @@ def test_a_finished_run_does_nothing_more_and_more_steps_go_on(shards: Path, tmp
 
 def test_a_fresh_run_is_as_if_there_had_been_none(shards: Path, tmp_path: Path) -> None:
     """Also of a damaged one, or of a network of other sizes; and nothing is lost before all is right."""
-    run = trained(shards, tmp_path, steps=6)
+    run = trained(shards, tmp_path, steps=6, sample_every=6)
     checkpoints.found(run)[-1].write_bytes(b"damaged")
     with pytest.raises(OptionError, match="does not divide"):
         trained(shards, tmp_path, steps=4, batch_size=3, accumulate=2, fresh=True)
@@ -162,6 +162,7 @@ def test_a_fresh_run_is_as_if_there_had_been_none(shards: Path, tmp_path: Path) 
     assert same(last(run), last(first))
     assert [path.name for path in checkpoints.found(run)] == [p.name for p in checkpoints.found(first)]
     assert untimed(run) == untimed(first)
+    assert not list((run / "samples").iterdir())
 
 
 def test_weights_are_those_of_the_last_checkpoint_though_it_was_killed_between(

@@ -19,6 +19,8 @@ from lipdub.training.config import TrainOptions
 from lipdub.training.state import Run
 
 NAME = re.compile(r"step-(\d{8})\.safetensors")
+SAMPLES = "samples"
+"""Folder of pictures of samples, in the run's."""
 WEIGHTS = "weights.safetensors"
 """The moving average alone, for `sync --weights`."""
 
@@ -89,12 +91,16 @@ def found(folder: Path) -> list[Path]:
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoints of a run, as it starts over; raises `OutputError` when they cannot be."""
+    """Remove the checkpoints of a run and its pictures of samples, as it starts over.
+
+    Raises:
+        OutputError: they cannot be removed.
+    """
     try:
-        for path in found(folder):
+        for path in (*found(folder), *(folder / SAMPLES).glob("step-*.png")):
             path.unlink(missing_ok=True)
     except OSError as exc:
-        raise OutputError(f"A checkpoint in {folder} cannot be removed ({exc.strerror}).") from exc
+        raise OutputError(f"An earlier run in {folder} cannot be removed ({exc.strerror}).") from exc
 
 
 def latest(folder: Path) -> Saved | None:

@@ -268,7 +268,7 @@ class _Keeping:
         if self._log is None:
             return
         name = f"step-{self._work.run.step:08d}.png"
-        write_png(self._work.folder / "samples" / name, samples(self._work.run, self._work.samples))
+        write_png(self._work.folder / checkpoints.SAMPLES / name, samples(self._work.run, self._work.samples))
 
 
 def samples(run: Run, scenes: Scenes) -> Picture:
