@@ -44,7 +44,7 @@ LAYERS = [
     {"media", "speech", "diffusion", "weights", "outputs"},
     {"models"},
     {"options", "progress", "disk", "flow", "table", "console"},
-    {"cache", "sampling"},
+    {"cache", "sampling", "wording"},
     {"errors"},
 ]
 HEIGHT = {name: level for level, names in enumerate(reversed(LAYERS)) for name in names}

@@ -13,11 +13,12 @@ from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.config import choose as training_options
 from lipdub.training.expert_options import EXPERT_TEXTS, ExpertOptions, Files
 from lipdub.training.texts import FINETUNE_TEXTS, TRAIN_TEXTS
+from lipdub.wording import counted
 
 commands = typer.Typer()
 PANEL = "The method: data, training, evaluation"
 STOPPED = "stopped; run the same command again to go on where it was."
-STOPPED_TRAINING = "stopped; run the same command again to go on from the last checkpoint."
+STOPPED_TRAINING = "stopped; run the same command again (without --fresh) to go on from the last checkpoint."
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -36,7 +37,7 @@ def prepare(
     **choices: Any,
 ) -> None:
     """Make training data: clips of faces with their sound, in sync, in WebDataset shards, and a report."""
-    with reporting(as_json, STOPPED):
+    with reporting(as_json):
         options = prepare_options(choices)
         from lipdub.dataset import preparing, workers
         from lipdub.progress import terminal_progress
@@ -53,9 +54,12 @@ def train_expert(
     shards: Annotated[
         list[Path], typer.Argument(metavar="SHARDS", help="Folders that lipdub prepare has filled.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The weights to make (.safetensors).")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The weights to make (.safetensors); folders are made.")
+    ],
     held_out: Annotated[
-        list[Path] | None, typer.Option(help="A folder of clips to measure with; may be given again.")
+        list[Path] | None,
+        typer.Option(help="Clips to measure with, of people not learnt from; may be given again."),
     ] = None,
     as_json: Json = False,
     **choices: Any,
@@ -63,6 +67,10 @@ def train_expert(
     """Train the expert that tells how well lips fit a sound; run it again, and it goes on.
 
     Beside the weights lie EXPERT.state.safetensors, to go on from, and EXPERT.jsonl, the log.
+
+    With --held-out, it tells how often the expert is right. accuracy: do lips and sound belong together or
+    not. better: is the true sound nearer than another of the same clip. stranger: than one of another clip.
+    offset: is a clip's sound found, among shifts of up to 15 frames.
     """
     with reporting(as_json, STOPPED_TRAINING):
         options = ExpertOptions(**choices)
@@ -96,7 +104,7 @@ def train(
         with terminal_progress() as progress:
             result = loop.train(shards, output, options, progress)
         if result is not None:
-            tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+            tell(result.as_json(), result.sentence, (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -120,7 +128,7 @@ def finetune(
         with terminal_progress() as progress:
             result = finetuning.finetune(movie, output, options, face, progress)
         if result is not None:
-            tell(result.as_json(), f"{result.weights}: weights after {result.step} steps", (), as_json)
+            tell(result.as_json(), result.sentence, (), as_json)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -135,7 +143,8 @@ def evaluate(
         ),
     ] = "cross",
     root: Annotated[
-        Path | None, typer.Option(help="Folder that the list's names start from; else the list's own.")
+        Path | None,
+        typer.Option(help="Folder that the list's names start from, and lie in; else the list's own."),
     ] = None,
     rows: Annotated[
         list[str] | None,
@@ -163,4 +172,5 @@ def evaluate(
                 pairs, output, options, mode=mode, root=root, rows=rows or [], only_rows=only_rows,
                 truth=truth, syncnet=syncnet, expert=expert, progress=progress,
             )  # fmt: skip
-        tell(done.as_json(), f"{done.table}\n{output}: {done.pairs} pairs", done.notes + done.failed, as_json)
+        sentence = f"{done.table}\n{output}: {counted(done.pairs, 'pair')}"
+        tell(done.as_json(), sentence, done.notes + done.failed, as_json)

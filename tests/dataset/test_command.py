@@ -43,9 +43,13 @@ def test_it_says_what_was_made_and_where_the_report_is(videos: Path, tmp_path: P
     out = tmp_path / "shards"
     done = prepare(videos, "-o", out, "--size", 64, "--margin", "0.25")
     assert done.exit_code == 0, done.output
-    assert f"{out}: 1 clips" in done.stdout
+    assert f"{out}: 1 clip (" in done.stdout
     assert "of 1 of 2 videos" in done.stdout
     assert str(out / "report.md") in done.stdout
+    (videos.parent / "more").mkdir()
+    more = prepare(videos, videos.parent / "more", "-o", out, "--size", 64, "--margin", "0.25")
+    assert ", 1 shard made before; " in more.stdout
+    assert more.stderr == f"note: there is no video in {videos.parent / 'more'}, which is skipped.\n"
     again = json.loads(prepare(videos, "-o", out, "--size", 64, "--margin", "1/4", "--json").stdout)
     assert (again["skipped"], again["clips"], again["frames"], again["videos"]) == (1, 1, 30, 2)
     assert again["videos_left_out"] == {"cannot be read": 1}

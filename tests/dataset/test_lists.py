@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from lipdub.dataset.lists import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Pair, listed_file, parse_pairs, read_pairs
+from lipdub.dataset.lists import (
+    AUDIO_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Pair,
+    listed_file,
+    name_below,
+    parse_pairs,
+    read_pairs,
+)
 from lipdub.errors import DatasetError
 
 ROOT = Path("root")
@@ -32,6 +40,22 @@ def test_a_bad_line_is_named(line: str):
     with pytest.raises(DatasetError, match=r"^list, line 2: ") as caught:
         parse_pairs(f"a b\n{line}\nc d\n", "list", ROOT)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_paths_are_for_lists_of_ones_own(tmp_path: Path):
+    """Without a root they may lie anywhere, with one in it; up by two points no name goes."""
+    path, other = tmp_path / "lists" / "list.txt", tmp_path / "movies" / "a.mp4"
+    path.parent.mkdir()
+    path.write_text(f"{path.parent}/sound.wav\t{other}\n")
+    pair = Pair(path.parent / "sound.wav", other, 1)
+    assert read_pairs(path) == read_pairs(path, tmp_path) == [pair]
+    assert [name_below(p, path.parent) for p in (pair.audio, pair.video)] == ["sound.wav", str(other)[1:]]
+    with pytest.raises(DatasetError, match=r"line 1: .*a\.mp4 does not lie in .*lists; give names below"):
+        read_pairs(path, path.parent)
+    for name in (f"{tmp_path}/lists/../a", "../a", "C:\\a", "\\\\host\\a"):
+        path.write_text(f"a\t{name}\n")
+        with pytest.raises(DatasetError, match=r"line 1: .* give names below"):
+            read_pairs(path)
 
 
 def test_dots_in_a_name_are_no_way_out():

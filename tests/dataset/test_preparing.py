@@ -143,6 +143,18 @@ def test_sound_that_is_off_may_be_dropped_or_kept(tmp_path: Path):
     assert [(m["shift"], m["confidence"]) for m in metas(tmp_path / "out")] == [(0, None)]
 
 
+def test_clips_whose_sync_nothing_tells_are_counted(tmp_path: Path):
+    """A still mouth fits every sound: the clip is kept, and the report and the sentence say so."""
+    (tmp_path / "in").mkdir()
+    talking_movie(tmp_path / "in/a.mkv", OPENING, voice(OPENING))
+    talking_movie(tmp_path / "in/b.mkv", np.zeros(60), voice(OPENING))
+    prepared = run(tmp_path / "in", tmp_path / "out")
+    assert (prepared.totals.clips, prepared.totals.untold) == (2, 1)
+    assert "nothing told whether 1 of 2 clips" in prepared.report.read_text()
+    assert ", sync not told of 1 clip; " in prepared.sentence
+    assert run(tmp_path / "in", tmp_path / "out").totals.untold == 1
+
+
 def test_another_rate_is_resampled_exactly(tmp_path: Path):
     """At 50 frames a second that end in a brisk mouth: every second one is shown, at its time."""
     (tmp_path / "in").mkdir()
@@ -306,6 +318,18 @@ def test_a_run_that_is_stopped_goes_on(
     assert [path.name for path in looked_at] == ["0.mkv", "1.mkv", "1.mkv", "2.mkv"]
     assert members(tmp_path / "out") == members(tmp_path / "whole")
     assert not list((tmp_path / "out").glob("*.reading"))
+
+
+def test_a_shard_that_nothing_is_said_of_does_not_stay(three: Path, tmp_path: Path):
+    """A run was killed between a shard and what is written beside it, and the next one makes fewer."""
+    run(three, tmp_path / "out", per_shard=1)
+    for number in range(3):
+        (tmp_path / f"out/shard-00000{number}.json").unlink()
+    (tmp_path / "out/shard-other.tar").write_bytes(b"somebody else's")
+    run(three, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tar")) == [
+        "shard-000000.tar", "shard-other.tar",
+    ]  # fmt: skip
 
 
 def test_a_long_video_is_looked_at_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -45,6 +45,17 @@ def test_a_list_names_videos_below_its_root(tmp_path: Path):
     ]
 
 
+def test_a_list_may_name_whole_paths(tmp_path: Path):
+    touch(tmp_path / "far/anna/1.mp4", tmp_path / "lists/pairs.txt")
+    (tmp_path / "lists/pairs.txt").write_text(f"x {tmp_path}/far/anna/1\n")
+    found = find_sources([tmp_path / "lists/pairs.txt"])
+    assert [(source.name, source.speaker) for source in found] == [
+        (f"{tmp_path}/far/anna/1.mp4".removeprefix("/"), "anna")
+    ]
+    with pytest.raises(DatasetError, match="does not lie in"):
+        find_sources([tmp_path / "lists/pairs.txt"], tmp_path / "lists")
+
+
 def test_each_file_may_show_a_speaker_of_its_own(tmp_path: Path):
     touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
     assert len({source.speaker for source in find_sources([tmp_path], speakers="file")}) == 2

@@ -6,7 +6,17 @@ import math
 import pytest
 
 from lipdub.evaluation.bootstrap import Interval
-from lipdub.evaluation.tables import LEGEND, Column, ResultTable, Row, to_csv, to_json, to_markdown
+from lipdub.evaluation.tables import (
+    ENDLESS,
+    LEGEND,
+    Column,
+    ResultTable,
+    Row,
+    to_csv,
+    to_json,
+    to_markdown,
+    to_terminal,
+)
 
 NAN = math.nan
 COLUMNS = (
@@ -29,6 +39,34 @@ def test_markdown_is_shaped_like_the_papers_table():
         LEGEND + "  ",
         "(1) the truth is not known",
     ]
+
+
+def test_a_terminal_shows_metrics_down_and_systems_across():
+    assert to_terminal(TABLE).splitlines() == [
+        '            real video  a|b, "c" (1)',
+        "recon FID↓  0.00 (1)    2.46 [2.10, 2.90] (47)",
+        "PSNR↑       ∞ (9)       –",
+        "cross leak  –           –",
+        "",
+        LEGEND,
+        ENDLESS,
+        "(1) the truth is not known",
+    ]
+
+
+def test_a_terminal_is_not_too_narrow_for_many_systems():
+    """All cells are there, whatever does not fit stands below, and long titles are broken."""
+    names = [f"system {i}" for i in range(7)]
+    column = Column("a", "a metric whose name says quite a lot of what was measured")
+    rows = [
+        Row(name, {"a": Interval(i, i - 0.5, i + 0.5, 10)}, "a note " * 30) for i, name in enumerate(names)
+    ]
+    text = to_terminal(ResultTable([column], rows))
+    assert max(map(len, text.splitlines())) <= 100
+    assert all(f"system {i} (1)" in text and f"{i}.00 [{i - 0.5:.2f}, " in text for i in range(7))
+    wide = to_terminal(ResultTable([column], rows), 200).splitlines()
+    assert all(name in wide[0] for name in names)
+    assert " ".join(line[:30].strip() for line in wide[1:3]) == column.title
 
 
 def test_rows_share_a_note_that_is_the_same():

@@ -2,6 +2,7 @@
 
 import pickle
 import pickletools
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipdub.errors import UnknownWeightsError, WeightsFormatError
-from lipdub.models.pickles import Thing, read_numpy_pickle, read_pickle, read_torchscript
+from lipdub.models.pickles import MOST, Thing, read_numpy_pickle, read_pickle, read_torchscript
 
 PROTOCOL = 3
 """The one that the published file has."""
@@ -166,3 +167,65 @@ def test_every_step_is_one_of_pickle() -> None:
 
     known = {operation.name for operation in pickletools.opcodes}
     assert {*pickles._CONSTANTS, *pickles._LITERALS, *pickles._STEPS} <= known
+
+
+def doubled(times: int, end: bytes = b"K\x01") -> bytes:
+    """A tuple that holds another one twice, and so on: 2^times values in a few bytes each."""
+    return end + b"".join(b"q%ch%c\x86" % (number, number) for number in range(times))
+
+
+def held_twice(times: int) -> dict[str, Any]:
+    """Likewise of dicts: nothing is shared by name, and no array is there."""
+    inner: dict[str, Any] = {}
+    for _ in range(times):
+        inner = {"a": inner, "b": inner}
+    return inner
+
+
+def numpy_pickle(shape: bytes, kind: bytes = b"U\x02f4") -> bytes:
+    """A dict with one array whose state has this shape and type."""
+    array = b"cnumpy.core.multiarray\n_reconstruct\n)R"
+    dtype = b"cnumpy\ndtype\n(" + kind + b"tR"
+    return b"}U\x01a" + array + b"(K\x01" + shape + dtype + b"\x89C\x04\x00\x00\x00\x00tbs."
+
+
+def test_the_pickles_below_are_read_where_they_are_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "good"
+    path.write_bytes(numpy_pickle(b"K\x01\x85"))
+    assert read_numpy_pickle(path)["a"].tolist() == [0.0]
+    assert read_pickle(doubled(2) + b".") == ((1, 1), (1, 1))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"}" + doubled(60) + b"K\x01s.",
+        numpy_pickle(doubled(60)),
+        numpy_pickle(b"K\x01\x85", doubled(60)),
+        pickle.dumps(held_twice(60), PROTOCOL),
+        b"K\x01" * (MOST + 1) + b".",
+        pickle.dumps({"a" * 2000: np.zeros(1, np.float32)}, PROTOCOL),
+        pickle.dumps(dict.fromkeys(range(50), np.zeros(10_000, np.float32)), PROTOCOL),
+    ],
+    ids=["key", "shape", "type", "dicts", "operations", "name", "arrays"],
+)
+def test_a_pickle_takes_no_work_without_end(tmp_path: Path, data: bytes) -> None:
+    """Each would take years, or memory that its size does not explain."""
+    path = tmp_path / "hostile"
+    path.write_bytes(data)
+    begun = time.monotonic()
+    with pytest.raises(WeightsFormatError, match=r"^it is damaged"):
+        read_numpy_pickle(path)
+    assert time.monotonic() - begun < 60
+
+
+def test_an_archive_unpacks_to_no_more_than_its_size_explains(
+    tmp_path: Path, script: tuple[Path, dict[str, torch.Tensor]]
+) -> None:
+    path, bomb = script[0], tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path) as good, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as bad:
+        for name in good.namelist():
+            data = good.read(name)
+            bad.writestr(name, bytes(50_000_000) if name.endswith("data/0") else data)
+    with pytest.raises(WeightsFormatError, match="it is damaged"):
+        read_torchscript(bomb)

@@ -9,7 +9,15 @@ from lipdub.dataset.lists import Pair
 from lipdub.errors import DatasetError
 from lipdub.evaluation.measure import Seen
 from lipdub.faces.crop import lip_aperture
-from lipdub.protocol.truths import aperture_at, at_moments, file_id, pair_name, read_truths, truth_of
+from lipdub.protocol.truths import (
+    aperture_at,
+    at_moments,
+    file_id,
+    is_one_clip,
+    pair_name,
+    read_truths,
+    truth_of,
+)
 from tests.support.faces import landmarks_in
 
 ROOT = Path("/data")
@@ -20,6 +28,20 @@ def test_a_pair_is_named_as_the_published_examples_are():
     assert pair_name(PAIR, ROOT) == "id1.abc.00001__id2.x.y.00002"
     assert file_id(ROOT / "a/b.WAV", ROOT) == "a.b"
     assert file_id(ROOT / "a.b/c.d", ROOT) == "a.b.c.d"
+    assert file_id(Path("/elsewhere/a.mp4"), ROOT) == "elsewhere.a"
+
+
+def test_one_clip_has_one_name_or_its_sound_where_sounds_are_kept(tmp_path: Path):
+    video, sound = tmp_path / "mp4/id1/1.mp4", tmp_path / "aac/id1/1.m4a"
+    for path in (video, sound):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert is_one_clip(Pair(sound, video, 1), video, sound, tmp_path)
+    assert is_one_clip(Pair(video, video, 1), video, video, tmp_path)
+    bare = tmp_path / "id1/1"
+    assert is_one_clip(Pair(bare, bare, 1), bare.with_suffix(".mp4"), bare.with_suffix(".wav"), tmp_path)
+    other = tmp_path / "aac/id2/1.m4a"
+    assert not is_one_clip(Pair(other, video, 1), video, other, tmp_path)
 
 
 def test_a_truth_has_the_name_of_the_pair_or_of_the_sound(tmp_path: Path):

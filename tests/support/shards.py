@@ -69,14 +69,20 @@ def flac(sound: NDArray[np.int16], rate: int = 16_000) -> bytes:
 
 
 def clip_files(
-    key: str, frames: int = 40, speaker: str = "anna", seed: int = 0, size: int = SIZE, kind: str = "jpg"
+    key: str,
+    frames: int = 40,
+    speaker: str = "anna",
+    seed: int = 0,
+    size: int = SIZE,
+    kind: str = "jpg",
+    moving: float = 0.2,
 ) -> dict[str, bytes]:
     """The files of a clip by their names, in their order."""
     opened = openness(frames, seed)
     meta = {
         "format": 1, "frames": frames, "size": size, "margin": MARGIN, "source": f"{key}.mp4",
         "audio": f"{key}.mp4", "start": 0.0, "speaker": speaker, "shift": 0, "confidence": None,
-        "aperture": [round(0.2 * float(o), 4) for o in opened],
+        "aperture": [round(moving * float(o), 4) for o in opened],
         "yaw": [0.0] * frames, "pitch": [0.0] * frames,
     }  # fmt: skip
     files = {f"{key}.json": json.dumps(meta).encode(), f"{key}.flac": flac(hum(opened, seed))}

@@ -3,17 +3,21 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from lipdub.dataset.sampling import NONE
 from lipdub.errors import OptionError
 from lipdub.models import Diff2LipConfig
-from lipdub.training.config import NETWORKS, TrainOptions, choose
+from lipdub.training.config import NETWORKS, TrainOptions, choose, differing
+from lipdub.training.cores import cores
+from lipdub.training.loop import AUGMENTATION
 from lipdub.training.networks import sizes_named
+from lipdub.training.terms import Weights
 from lipdub.training.texts import TRAIN_TEXTS
 
 
@@ -33,7 +37,15 @@ from lipdub.training.texts import TRAIN_TEXTS
         ({"ema": 1.1}, "--ema takes"),
         ({"without": ("vgg",)}, "There is no loss term 'vgg'"),
         ({"depth": 3}, "There is no option 'depth' of a training"),
-        ({"without": ("simple", "l2", "sync", "lpips", "gan")}, "All terms of the loss have weight 0"),
+        ({"without": ("simple", "l2", "sync", "lpips", "gan")}, "No term of the loss is left; leave out"),
+        ({"preset": "reconstruction", "weight": ("simple=0", "l2=0")}, "No term of the loss is left"),
+        ({"weight": ("sync",)}, "--weight takes TERM=VALUE, such as sync=0.3, not 'sync'"),
+        ({"weight": ("sync=much",)}, "--weight takes TERM=VALUE"),
+        ({"weight": ("vgg=1",)}, "There is no loss term 'vgg'; choose from: simple, l2, sync"),
+        ({"weight": ("sync=-1",)}, "The weight of the loss term sync must be at least 0, not -1.0"),
+        ({"weight": ("sync=nan",)}, "must be at least 0, not nan"),
+        ({"weight": ("gan=1", "gan=2")}, "--weight gives the loss term gan twice"),
+        ({"weight": ("gan=1",), "without": ("gan",)}, "--weight gan=… and --without gan cannot both be"),
     ],
 )
 def test_impossible_choices(choices: dict[str, Any], sentence: str) -> None:
@@ -44,6 +56,38 @@ def test_impossible_choices(choices: dict[str, Any], sentence: str) -> None:
 def test_presets_and_switches_make_the_weights() -> None:
     assert choose({}).weights.on == ("simple", "l2", "sync", "lpips", "gan")
     assert choose({"preset": "lpips", "without": ["sync"]}).weights.on == ("simple", "l2", "lpips")
+
+
+def test_weights_of_terms_stand_beside_the_presets() -> None:
+    chosen = choose({"preset": "lpips", "weight": ["sync=0.3", " gan = 2"], "without": ["simple", "l2"]})
+    assert chosen.weights == Weights(simple=0, l2=0, sync=0.3, lpips=0.25, gan=2)
+    before = json.loads(json.dumps(asdict(chosen)))
+    assert differing(before, chosen) == []
+    assert differing(before, replace(chosen, weight=("sync=0.1",))) == ["--weight"]
+    assert differing({"lr": 1e-4}, chosen) == []  # of a run from before there were weights
+
+
+def test_data_is_read_by_no_more_processes_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3}, raising=False)
+    assert cores() == 2
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert cores() == 1
+    code = (
+        "import os; os.sched_getaffinity = lambda _: {0, 1, 2}\n"
+        "from lipdub.training.config import TrainOptions; from lipdub.training.expert_options import *\n"
+        "print(TrainOptions().workers, ExpertOptions().workers)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3", "2"]
+
+
+def test_what_augmentation_does_is_what_the_help_says() -> None:
+    """Framing, colours and compression, loudness and noise: all but blurring."""
+    off = {name for name, value in asdict(AUGMENTATION).items() if value == getattr(NONE, name)}
+    assert off == {"blur"}
+    help_of = TRAIN_TEXTS["augment"][1]
+    assert all(word in help_of for word in ("framing", "colours", "compression", "loudness", "noise"))
 
 
 def test_every_option_has_its_text_on_the_command_line() -> None:

@@ -90,7 +90,12 @@ def test_killed_and_resumed_gives_the_same_weights(files: Files, monkeypatch: py
         for one in (whole, files)
     ]
     assert timeless[0] == timeless[1]
-    assert [row["step"] for row in timeless[0]] == [2, 4, 6]
+    assert [row["step"] for row in timeless[0]] == [1, 2, 4, 6]
+
+
+def test_a_short_training_has_lines_too(files: Files):
+    train_expert(files, replace(SMALL, log_every=50, steps=3))
+    assert [row["step"] for row in rows(files)] == [1, 3]
 
 
 def test_more_steps_go_on_from_a_finished_training(files: Files):
@@ -164,7 +169,11 @@ def test_it_learns_what_a_mouth_sounds_like(tmp_path: Path, monkeypatch: pytest.
     assert result.scores.better.low > 0.55
     assert result.scores.better.clips == result.held_out == 6
     assert rows(files)[-1]["held_out"]["better"]["value"] == result.scores.better.value
-    assert "better" in result.sentence()
+    better, chance = result.scores.better.value, result.scores.clip_chance.value
+    assert (
+        f"better: the true sound is nearer than another of the same clip in {better:.1%}" in result.sentence()
+    )
+    assert result.sentence().endswith(f"(by chance {chance:.1%})")
     assert result.as_json()["scores"]["better"]["value"] > 0.6
 
 
@@ -199,6 +208,18 @@ def test_what_is_learnt_from_is_not_held_out(files: Files):
     with pytest.raises(OptionError, match="is learnt from, and so cannot be --held-out"):
         train_expert(known, SMALL)
     assert not files.output.exists()
+
+
+def test_the_folder_of_the_weights_is_made(files: Files, tmp_path: Path):
+    result = train_expert(
+        replace(files, output=tmp_path / "a" / "b" / "e.safetensors"), replace(SMALL, steps=1)
+    )
+    assert (
+        result.sentence()
+        == f"{result.output}: weights after 1 step; how good they are, --held-out would tell"
+    )
+    with pytest.raises(OutputError, match=r"The folder .*e\.safetensors cannot be made"):
+        train_expert(replace(files, output=result.output / "f.safetensors"), SMALL)
 
 
 def test_weights_that_are_there_are_not_written_over(files: Files):

@@ -10,7 +10,7 @@ import pytest
 
 from lipdub.errors import OutputError, RenderError
 from lipdub.training.drawing import COLUMNS, CURVE, PANEL, curves, sheet, thinned, write_png
-from lipdub.training.logs import Log, read_log
+from lipdub.training.logs import Log, is_told, read_log
 
 
 def test_a_log_goes_on_at_its_step(tmp_path: Path) -> None:
@@ -23,6 +23,11 @@ def test_a_log_goes_on_at_its_step(tmp_path: Path) -> None:
     assert read_log(tmp_path / "log.jsonl") == [
         {"step": 1, "loss": 0.333333}, {"step": 2, "loss": 0.333333}, {"step": 3, "loss": 0.5}
     ]  # fmt: skip
+
+
+def test_lines_are_due_first_last_and_between() -> None:
+    assert [step for step in range(1, 13) if is_told(step, 5, 12)] == [1, 5, 10, 12]
+    assert is_told(1, 50, 1)
 
 
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lipdub.models import load_checkpoint
 from lipdub.models.checkpoint import read_safetensors, save_checkpoint
 from lipdub.training import checkpoints, loop
 from lipdub.training.distributed import World, together
+from lipdub.training.drawing import CURVE
 from lipdub.training.logs import read_log
 from lipdub.training.state import new_run
 from tests.support.shards import write_shards
@@ -60,12 +61,25 @@ def test_a_run_leaves_weights_checkpoints_log_and_pictures(shards: Path, tmp_pat
     samples = cv2.imread(str(run / "samples" / "step-00000006.png"))
     assert samples.shape == (3 * (16 + 18), 6 * 16, 3)
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
+    ordinary = (run / "log.jsonl").stat().st_mode
+    assert {path.stat().st_mode for path in run.glob("*.safetensors")} == {ordinary}
     # sync --weights: the network reads its own sizes, and the weights are the average's.
     network, state = load_checkpoint(run / "weights.safetensors"), last(run)
     assert network.config == SMALL
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, state[f"ema/average.{name}"])
         assert torch.equal(state["ema/updates"], torch.tensor(6))
+
+
+def test_a_short_run_has_lines_and_curves_too(shards: Path, tmp_path: Path) -> None:
+    run = trained(shards, tmp_path, steps=4, log_every=50)
+    rows = untimed(run)
+    assert [row["step"] for row in rows] == [1, 4]
+    (tmp_path / "all").mkdir()
+    every = untimed(trained(shards, tmp_path / "all", steps=4))
+    assert rows[1]["loss"] == pytest.approx(np.mean([row["loss"] for row in every[1:]]), rel=1e-5)
+    away = cv2.imread(str(run / "curves.png")).astype(int) - CURVE[::-1]
+    assert np.abs(away).max(axis=2).min() < 40  # lines are smoothed
 
 
 def test_the_weights_paint_in_the_engine_of_sync(shards: Path, tmp_path: Path) -> None:
@@ -135,6 +149,22 @@ def test_a_finished_run_does_nothing_more_and_more_steps_go_on(shards: Path, tmp
     assert same(last(run), last(trained(shards, tmp_path / "at once", steps=6)))
 
 
+def test_a_fresh_run_is_as_if_there_had_been_none(shards: Path, tmp_path: Path) -> None:
+    """Also of a damaged one, or of a network of other sizes; and nothing is lost before all is right."""
+    run = trained(shards, tmp_path, steps=6, sample_every=6)
+    checkpoints.found(run)[-1].write_bytes(b"damaged")
+    with pytest.raises(OptionError, match="does not divide"):
+        trained(shards, tmp_path, steps=4, batch_size=3, accumulate=2, fresh=True)
+    assert checkpoints.found(run)
+    trained(shards, tmp_path, steps=4, fresh=True)
+    (tmp_path / "other").mkdir()
+    first = trained(shards, tmp_path / "other", steps=4)
+    assert same(last(run), last(first))
+    assert [path.name for path in checkpoints.found(run)] == [p.name for p in checkpoints.found(first)]
+    assert untimed(run) == untimed(first)
+    assert not list((run / "samples").iterdir())
+
+
 def test_weights_are_those_of_the_last_checkpoint_though_it_was_killed_between(
     shards: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +190,7 @@ def test_two_processes_are_one_of_twice_the_batch(shards: Path, tmp_path: Path) 
     job = {"shards": [str(shards)], "run": str(run), "choices": choices}
     done = in_another(job, tmp_path, processes=2)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     (tmp_path / "alone").mkdir()
     alone = trained(shards, tmp_path / "alone", **choices)
     equal_but_for_rounding(run, alone)
@@ -197,6 +228,12 @@ def test_it_begins_with_other_weights(shards: Path, tmp_path: Path) -> None:
         assert torch.equal(state[f"network/{name}"], tensor)
 
 
+def test_a_checkpoint_is_no_weights(shards: Path, tmp_path: Path) -> None:
+    run = trained(shards, tmp_path, steps=2)
+    with pytest.raises(WeightsFormatError, match=r"checkpoint of a training; give the weights\.saf"):
+        load_checkpoint(checkpoints.found(run)[-1])
+
+
 def test_weights_of_another_size(shards: Path, tmp_path: Path) -> None:
     save_checkpoint(small_network(), tmp_path / "first.safetensors")
     with pytest.raises(OptionError, match=r"other sizes than tiny64 .*leave out --network"):
@@ -223,14 +260,14 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 ) -> None:
     run = trained(shards, tmp_path, steps=2)
     before = {path.name: path.read_bytes() for path in run.glob("*.safetensors")}
-    save = checkpoints.save_file
+    save = checkpoints.save_ordinary
 
-    def full(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-        save(tensors, path, metadata)
+    def full(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+        save(tensors, metadata, path)
         path.write_bytes(path.read_bytes()[:5000])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(checkpoints, "save_ordinary", full)
     with pytest.raises(OutputError, match=r"disk is full; make space .* again to go on from step-00000002"):
         trained(shards, tmp_path)
     assert {path.name: path.read_bytes() for path in run.glob("*.safetensors")} == before
@@ -275,7 +312,7 @@ def test_a_gradient_that_is_not_finite_is_refused(
         ({"preset": "sync"}, "L_sync needs a lip-sync expert: give --expert FILE .* --without sync"),
         (
             {"batch_size": 3, "accumulate": 2},
-            "A batch of 3 sequences does not divide into 1 processes with 2",
+            "A batch of 3 sequences does not divide into 1 process with 2 parts",
         ),
         ({"network": "huge"}, "--network takes paper128, small128, tiny64, or a JSON file"),
     ],

@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from lipdub.dataset.shardfile import PATTERN
 from lipdub.dataset.tar import AGAIN, Member, members
 from lipdub.errors import DatasetError
 from lipdub.sampling import NETWORK_RATE
@@ -29,7 +30,6 @@ SAMPLES, _rest = divmod(NETWORK_RATE, RATE)
 """Samples of sound a frame."""
 assert (SAMPLES, _rest) == (640, 0)
 FORMAT = 1
-PATTERN = "shard-*.tar"
 PICTURES = ("jpg", "png")
 
 

@@ -42,6 +42,7 @@ class Clip:
         rows: [n], of the track, for each frame at 25 a second.
         start: seconds of the movie, as a player shows them, of frame 0; a whole number of samples.
         confidence: how surely it is in sync with its sound, if that is known.
+        told: whether it, or its whole video, told clearly when its sound comes.
     """
 
     track: Track
@@ -49,6 +50,7 @@ class Clip:
     rows: npt.NDArray[np.int64]
     start: Fraction
     confidence: float | None = None
+    told: bool = False
 
     @property
     def seconds(self) -> float:

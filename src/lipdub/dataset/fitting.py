@@ -27,6 +27,7 @@ from lipdub.faces.speaker import BOX_PIXELS, CENTRE, SIZE, Scorer
 from lipdub.faces.track import Track
 from lipdub.media.probe import VideoInfo
 from lipdub.speech.spans import runs
+from lipdub.wording import counted
 
 QUIETEST = 33
 """Root mean square of 16-bit samples below which a clip has no sound to learn from: -60 dB of full scale."""
@@ -128,7 +129,9 @@ def in_sync(
         if reason:
             dropped.append(clip.dropped(reason))
         else:
-            kept.append(replace(clip, confidence=sure))
+            own = verdict(curve, len(clip.rows), judge.belief)
+            told = any(each is not None and each.clear for each in (found, own))
+            kept.append(replace(clip, confidence=sure, told=told))
     return Fitting(kept, dropped, shift, judge.name if found is not None and found.clear else None)
 
 
@@ -233,8 +236,8 @@ def _off(clip: Clip, curve: Curve, judge: Judge, shift: int, off: int) -> str | 
     """Why a clip is out of time with its shifted sound; None if it is not, or nobody knows."""
     own = verdict(curve, len(clip.rows), judge.belief)
     if own is not None and own.clear and abs(own.shift - shift) > IN_SYNC:
-        return f"{OFF} (by {own.shift} frames)"
-    return f"{OFF} (by {off} frames)" if off != shift else None
+        return f"{OFF} (by {counted(own.shift, 'frame')})"
+    return f"{OFF} (by {counted(off, 'frame')})" if off != shift else None
 
 
 def _curves(info: VideoInfo, clips: Sequence[Clip], sound: Pcm, judge: Judge) -> list[Curve]:

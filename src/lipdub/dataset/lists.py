@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from lipdub.errors import DatasetError
 from lipdub.table import Kind, decoded, read_bytes
+from lipdub.wording import counted
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".3gp")
 """Of files that are taken for movies, the likeliest first."""
@@ -41,21 +42,23 @@ class Pair:
     line: int
 
 
-def read_pairs(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> list[Pair]:
+def read_pairs(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[Pair]:
     """Read a list of pairs; whether their files exist is not looked at.
 
     Args:
         path: the list: UTF-8, at most 16 MB.
-        root: folder that its names start from.
+        root: folder that its names start from, and that none may leave; None is the list's own folder, and
+            absolute names may lie anywhere: who writes a list for his own machine means them so.
 
     Raises:
         DatasetError: it cannot be read, or has bad lines; each is named.
     """
     path = Path(path)
-    return parse_pairs(decoded(read_bytes(path, PAIRS), path, PAIRS), str(path), Path(root))
+    text = decoded(read_bytes(path, PAIRS), path, PAIRS)
+    return parse_pairs(text, str(path), Path(root or path.parent), bound=root is not None)
 
 
-def parse_pairs(text: str, name: str, root: Path) -> list[Pair]:
+def parse_pairs(text: str, name: str, root: Path, *, bound: bool = True) -> list[Pair]:
     """The pairs of a list, in order.
 
     A line has two names with a tab between them, or with spaces if neither has one. Empty lines and
@@ -65,6 +68,7 @@ def parse_pairs(text: str, name: str, root: Path) -> list[Pair]:
         text: of the list.
         name: of the list, for messages.
         root: folder that the names start from.
+        bound: whether absolute names must lie in it, too. No other name can lead out of it.
 
     Raises:
         DatasetError: one sentence for each bad line (the first 20), with its number; or there is no pair.
@@ -74,12 +78,12 @@ def parse_pairs(text: str, name: str, root: Path) -> list[Pair]:
         if not content.strip() or content.lstrip().startswith("#"):
             continue
         try:
-            pairs.append(_pair(content, root, line))
+            pairs.append(_pair(content, root, line, bound))
         except ValueError as exc:
             problems.append(f"{name}, line {line}: {exc}")
     if problems:
         more = len(problems) - MOST_PROBLEMS
-        rest = [f"{name}: {more} more lines are bad."] if more > 0 else []
+        rest = [f"{name}: {counted(more, 'more line is', 'more lines are')} bad."] if more > 0 else []
         raise DatasetError("\n".join([*problems[:MOST_PROBLEMS], *rest]))
     if not pairs:
         raise DatasetError(f"{name} has no pairs; write an audio and a video on each line.")
@@ -94,19 +98,25 @@ def listed_file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
     return next((p for p in _candidates(path, suffixes) if p.is_file()), None)
 
 
-def _pair(content: str, root: Path, line: int) -> Pair:
+def _pair(content: str, root: Path, line: int, bound: bool) -> Pair:
     names = [name.strip() for name in content.split("\t")] if "\t" in content else content.split()
     if len(names) != 2 or not all(names):
         raise ValueError(
-            f"there are {len(names)} names, not an audio and a video; where names have spaces, put a tab"
-            " between them."
+            f"a line is an audio and a video, and this has {counted(len(names), 'name')}; where names have"
+            " spaces, put a tab between them."
         )
-    audio, video = (root / _below(name) for name in names)
+    audio, video = (_placed(name, root, bound) for name in names)
     return Pair(audio, video, line)
 
 
-def _below(name: str) -> str:
-    """The name, if it cannot lead out of the folder it starts from, on any system.
+def name_below(path: Path, root: Path) -> str:
+    """The name of a file below a folder, with ``/`` between its parts; of one elsewhere, its whole path."""
+    below = Path(os.path.relpath(path, root))
+    return (path.absolute().relative_to(path.absolute().anchor) if ".." in below.parts else below).as_posix()
+
+
+def _placed(name: str, root: Path, bound: bool) -> Path:
+    """The path that a name means, if it cannot lead out of the folder it starts from, on any system.
 
     Raises:
         ValueError: it can, or no file can have it.
@@ -115,11 +125,18 @@ def _below(name: str) -> str:
     if not name.isprintable():
         raise ValueError(f"{shown!r} has characters that no name should have.")
     windows = PureWindowsPath(name)
-    if PurePosixPath(name).is_absolute() or windows.drive or windows.root:
-        raise ValueError(f"{shown} does not start from the root; give names below the folder of --root.")
     if ".." in windows.parts:
-        raise ValueError(f"{shown} leads out of the root; give names below the folder of --root.")
-    return name
+        raise ValueError(f"{shown} goes up by '..'; give names below the folder of --root, or whole paths.")
+    path, top = Path(name), root.absolute()
+    if path.is_absolute():
+        if path.is_relative_to(top):
+            return root / path.relative_to(top)
+        if bound:
+            raise ValueError(f"{shown} does not lie in {root}; give names below the folder of --root.")
+        return path
+    if PurePosixPath(name).is_absolute() or windows.drive or windows.root:
+        raise ValueError(f"{shown} is a path of another system; give names below the folder of --root.")
+    return root / name
 
 
 def _candidates(path: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:

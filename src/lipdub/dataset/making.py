@@ -62,6 +62,7 @@ class Row:
         shift: frames by which its sound came late, and was shifted.
         sync: what judged that, where it was clear.
         clips, frames: numbers of what was kept, at 25 frames a second.
+        untold: clips, of these, of which nothing told whether they come in time with their sound.
         error: why nothing was kept, if it is for one reason.
         dropped: stretches that were left out.
     """
@@ -73,6 +74,7 @@ class Row:
     sync: str | None = None
     clips: int = 0
     frames: int = 0
+    untold: int = 0
     error: str | None = None
     dropped: list[Dropped] = field(default_factory=list)
 
@@ -143,6 +145,7 @@ def _samples(
     clips = _fitting(info, clips, analysis, sound, tools, options, row)
     for taken in take_pictures(info, clips, stored(options)):
         first = taken.clip.sample(row.shift)
+        row.untold += not taken.clip.told
         heard = np.array(sound[first : first + SAMPLES * len(taken.made)])
         yield Sample(_meta(taken.clip, row, audio, options, len(people.persons) > 1), heard, taken.made)
 

@@ -14,7 +14,7 @@ from lipdub.dataset.fitting import Tools
 from lipdub.dataset.making import Row, Sample, make_clips
 from lipdub.dataset.options import RATE, PrepareOptions
 from lipdub.dataset.report import Totals, write_report
-from lipdub.dataset.shardfile import ShardWriter
+from lipdub.dataset.shardfile import PATTERN, ShardWriter, is_ours
 from lipdub.dataset.sidecar import Chunk, is_finished, read_sidecar, write_sidecar
 from lipdub.dataset.sources import Source, chunked, find_sources
 from lipdub.dataset.syncing import Judge, LipJudge, NetworkJudge
@@ -25,6 +25,7 @@ from lipdub.errors import DatasetError, OutputError
 from lipdub.evaluation.embedders import load_embedder as load_sync_embedder
 from lipdub.progress import Progress, Step, silent
 from lipdub.speaker import speaker_of
+from lipdub.wording import counted
 
 MOST_BYTES = 2 << 30
 """Of the videos of one shard, if there is more than one: a shard of many films would be much to lose."""
@@ -53,9 +54,20 @@ class Prepared:
         totals = self.totals
         hours = totals.frames / RATE / 3600
         return (
-            f"{self.folder}: {totals.clips} clips ({hours:.2f} hours, {totals.bytes / 1e6:.0f} MB) of"
-            f" {totals.videos - totals.empty} of {totals.videos} videos; {self.report} says what was left out"
+            f"{self.folder}: {counted(totals.clips, 'clip')}"
+            f" ({hours:.2f} hours, {totals.bytes / 1e6:.0f} MB) of"
+            f" {totals.videos - totals.empty} of {counted(totals.videos, 'video')}{self._more};"
+            f" {self.report} says what was left out"
         )
+
+    @property
+    def _more(self) -> str:
+        untold, skipped = self.totals.untold, self.skipped
+        told = [
+            f", sync not told of {counted(untold, 'clip')}" if untold else "",
+            f", {counted(skipped, 'shard')} made before" if skipped else "",
+        ]
+        return "".join(told)
 
     def as_json(self) -> dict[str, Any]:
         """The same in types of JSON."""
@@ -178,7 +190,9 @@ def _prepare(
     totals = write_report(folder, [chunk.sidecar for chunk in chunks])
     report = folder / "report.md"
     if not totals.clips:
-        raise DatasetError(f"not one clip could be made of {len(sources)} videos; {report} says why.")
+        raise DatasetError(
+            f"not one clip could be made of {counted(len(sources), 'video')}; {report} says why."
+        )
     return Prepared(folder, totals, skipped, report)
 
 
@@ -233,7 +247,10 @@ def _without_fatal(chunk: Chunk) -> Chunk:
 
 
 def _clean(folder: Path) -> None:
-    """Remove what runs that were killed left behind."""
+    """Remove what runs that were killed left behind; training would read shards that nothing is said of."""
+    for path in folder.glob(PATTERN):
+        if read_sidecar(path.with_suffix(".json")) is None and is_ours(path):
+            path.unlink(missing_ok=True)
     for path in (*folder.glob("shard-*.part"), *folder.glob("shard-*.reading"), *folder.glob("*.json.part")):
         path.unlink(missing_ok=True)
     for path in folder.glob(".work-*"):

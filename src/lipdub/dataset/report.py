@@ -10,6 +10,7 @@ from typing import Any
 from lipdub.dataset.options import RATE
 from lipdub.dataset.sidecar import read_sidecar, write_json
 from lipdub.disk import write_text
+from lipdub.wording import counted
 
 EXAMPLES = 20
 """Of each reason, in the report; all are in the files beside the shards."""
@@ -26,6 +27,7 @@ class Totals:
         empty: videos of which nothing was kept.
         seen: frames looked at, at the videos' own rates.
         clips, frames: what was kept, at 25 frames a second.
+        untold: clips, of these, of which nothing told whether they come in time with their sound.
         bytes: of the shards.
         work: seconds of all workers together.
         speakers: their number.
@@ -40,6 +42,7 @@ class Totals:
     seen: int = 0
     clips: int = 0
     frames: int = 0
+    untold: int = 0
     bytes: int = 0
     work: float = 0.0
     stretches: Counter[str] = field(default_factory=Counter)
@@ -58,6 +61,7 @@ class Totals:
             self.seen += video["seen"]
             self.clips += video["clips"]
             self.frames += video["frames"]
+            self.untold += video.get("untold", 0)  # not in what older versions wrote
             if video["error"]:
                 kind = video["error"].partition(":")[0]
                 self.errors[kind] += 1
@@ -73,7 +77,8 @@ class Totals:
         """The same in types of JSON."""
         return {
             **{
-                name: getattr(self, name) for name in ("shards", "videos", "empty", "seen", "clips", "frames")
+                name: getattr(self, name)
+                for name in ("shards", "videos", "empty", "seen", "clips", "frames", "untold")
             },
             "hours": round(self.frames / RATE / 3600, 3),
             "bytes": self.bytes,
@@ -111,9 +116,11 @@ def as_markdown(totals: Totals) -> str:
     lines = [
         "# Training data",
         "",
-        f"- {totals.clips} clips, {totals.frames} frames at 25 a second ({hours:.2f} hours), in"
-        f" {totals.shards} shards of {totals.bytes / 1e6:.1f} MB together",
-        f"- of {totals.videos} videos with {totals.seen} frames; nothing was kept of {totals.empty} of them",
+        f"- {counted(totals.clips, 'clip')}, {counted(totals.frames, 'frame')} at 25 a second"
+        f" ({hours:.2f} hours), in {counted(totals.shards, 'shard')} of {totals.bytes / 1e6:.1f} MB together",
+        f"- of {counted(totals.videos, 'video')} with {counted(totals.seen, 'frame')}; nothing was kept of"
+        f" {totals.empty} of them",
+        *_untold(totals),
         f"- {totals.work:.0f} seconds of work, {speed:.0f} frames a second for each worker",
         *_table("Videos left out", "videos", totals.errors, {}),
         *_table("Stretches left out", "times", totals.stretches, totals.seconds),
@@ -121,6 +128,16 @@ def as_markdown(totals: Totals) -> str:
     for kind, examples in totals.examples.items():
         lines += ["", f"## {_cell(kind)}", "", *(f"- {_cell(text)}" for text in examples)]
     return "\n".join(lines) + "\n"
+
+
+def _untold(totals: Totals) -> list[str]:
+    """How many clips are kept though nothing told whether they are in sync."""
+    if not totals.untold:
+        return []
+    return [
+        f"- nothing told whether {totals.untold} of {counted(totals.clips, 'clip')} come in time with their"
+        " sound: too short, or lips and sound that go together at no shift clearly; they are kept as they are"
+    ]
 
 
 def _table(title: str, unit: str, counts: Counter[str], seconds: Mapping[str, float]) -> list[str]:

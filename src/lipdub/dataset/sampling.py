@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipdub.errors import DatasetError, OptionError
+from lipdub.wording import counted
 
 WINDOW = 5
 """Frames that follow each other in a sample: what the expert and the sequence discriminator look at."""
@@ -138,7 +139,9 @@ def pick(frames: int, seed: int, epoch: int, index: int) -> Pick:
         DatasetError: the clip has fewer than six frames.
     """
     if frames < LEAST_FRAMES:
-        raise DatasetError(f"A clip has {frames} frames; leave out those of fewer than {LEAST_FRAMES}.")
+        raise DatasetError(
+            f"A clip has {counted(frames, 'frame')}; leave out those of fewer than {LEAST_FRAMES}."
+        )
     draw = _random(seed, epoch, index, _PICK)
     first = int(draw.integers(frames - WINDOW + 1))
     number = np.arange(frames)
@@ -167,7 +170,9 @@ def other_windows(
         DatasetError: the clip has fewer than six frames, and so no other window.
     """
     if frames < LEAST_FRAMES:
-        raise DatasetError(f"A clip has {frames} frames; leave out those of fewer than {LEAST_FRAMES}.")
+        raise DatasetError(
+            f"A clip has {counted(frames, 'frame')}; leave out those of fewer than {LEAST_FRAMES}."
+        )
     distance = np.abs(np.arange(frames - WINDOW + 1) - first)
     far = np.flatnonzero(distance >= min(gap, int(distance.max())))
     draw = _random(seed, epoch, index, _SOUND)

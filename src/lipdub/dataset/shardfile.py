@@ -2,10 +2,12 @@
 
 import io
 import json
+import re
 import secrets
 import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,15 +15,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lipdub.dataset.tar import members
 from lipdub.disk import settle, telling
+from lipdub.errors import DatasetError
 from lipdub.sampling import NETWORK_RATE
 
 FORMAT = 1
+PATTERN = "shard-*.tar"
+_FIRST = re.compile(r"\d{7}_\d{4}\.json")
+"""Name of the first file in a shard of `lipdub prepare`."""
 
 
 def shard_path(folder: Path, number: int) -> Path:
     """Where a shard lies."""
     return folder / f"shard-{number:06d}.tar"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a tar was made by `lipdub prepare`; others may lie in the same folder."""
+    try:
+        return any(_FIRST.fullmatch(member.name) for member in islice(members(path), 1))
+    except DatasetError:
+        return False
 
 
 class ShardWriter:

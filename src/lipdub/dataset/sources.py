@@ -1,13 +1,23 @@
 """Which videos to prepare: files, folders, lists; and what their places in them tell."""
 
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lipdub.dataset.lists import AUDIO_SUFFIXES, SPLITS, VIDEO_SUFFIXES, listed_file, read_pairs
+from lipdub.dataset.lists import (
+    AUDIO_SUFFIXES,
+    SPLITS,
+    VIDEO_SUFFIXES,
+    listed_file,
+    name_below,
+    read_pairs,
+)
 from lipdub.errors import DatasetError
+
+notes = logging.getLogger(__name__)
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
 SOUND_TREES = {"mp4": ("aac", "wav"), "video": ("audio",), "videos": ("audio", "audios")}
@@ -42,7 +52,8 @@ def find_sources(
 
     Args:
         inputs: movies, folders (with all folders in them), lists of pairs (``.txt``).
-        root: folder that names in lists start from; the list's own by default.
+        root: folder that names in lists start from, and lie in; by default the list's own, and absolute
+            names may lie anywhere.
         speakers: ``folder`` or ``file`` (see `PrepareOptions`).
         apart: a folder that is not looked into.
 
@@ -51,7 +62,10 @@ def find_sources(
     """
     found: dict[str, Source] = {}
     for given in inputs:
-        for path, name in _videos(given, root, apart):
+        videos = list(_videos(given, root, apart))
+        if not videos:
+            notes.warning("there is no video in %s, which is skipped.", given)
+        for path, name in videos:
             absolute = os.path.realpath(path)
             if absolute not in found:
                 speaker = speaker_of(path) if speakers == "folder" else name
@@ -105,7 +119,7 @@ def _videos(given: Path, root: Path | None, apart: Path | None) -> Iterable[tupl
         raise DatasetError(f"{given}: there is no such file or folder; check the path.")
     if given.suffix.lower() not in LIST_SUFFIXES:
         return [(given, given.name)]
-    return _in_list(given, root or given.absolute().parent)
+    return _in_list(given, root)
 
 
 def _in_folder(folder: Path, apart: Path | None) -> Iterator[tuple[Path, str]]:
@@ -118,11 +132,11 @@ def _in_folder(folder: Path, apart: Path | None) -> Iterator[tuple[Path, str]]:
                 yield path, Path(top, path.relative_to(folder)).as_posix()
 
 
-def _in_list(path: Path, root: Path) -> Iterator[tuple[Path, str]]:
+def _in_list(path: Path, root: Path | None) -> Iterator[tuple[Path, str]]:
     for pair in read_pairs(path, root):
         # A video that is not there gets its line in the report, like one that cannot be read.
         video = listed_file(pair.video, VIDEO_SUFFIXES) or pair.video
-        yield video, video.relative_to(root).as_posix()
+        yield video, name_below(video, root or path.parent)
 
 
 def _tell_unreadable(exc: OSError) -> None:

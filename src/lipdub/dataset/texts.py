@@ -24,7 +24,7 @@ PREPARE_TEXTS: dict[str, tuple[Any, str]] = {
     "syncnet": (str | None, "Judge sync by SyncNet with these weights (syncnet_v2.model)."),
     "speakers": (str, f"{' or '.join(SPEAKERS)}: which files show one speaker."),
     "per_shard": (int, "Videos that one shard is made of, at most: the unit of work."),
-    "root": (str | None, "The folder that names in lists start from; by default the list's own."),
+    "root": (str | None, "The folder that names in lists start from, and lie in; by default the list's own."),
     "fresh": (bool, "Make all shards anew."),
 }
 

@@ -4,13 +4,18 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from lipdub.evaluation.bootstrap import Interval
 
 ARROWS = {"up": "↑", "down": "↓", "": ""}
+GAP = "  "
+WIDTH, TITLE = 100, 30
+"""Characters of a line on a terminal, and of the metrics' titles in it at most, which else are broken."""
+ENDLESS = "∞: no difference at all, as between a picture and itself."
 LEGEND = "Mean [95 % interval, bootstrap over clips] (clips). ↑: more is better, ↓: less is better."
 
 
@@ -111,13 +116,67 @@ def to_markdown(table: ResultTable) -> str:
     The first column of a group bears its name; notes stand below, each once.
     """
     lines = [_line(["", *_heads(table.columns)]), "|" + "---|" * (1 + len(table.columns))]
-    notes = list(dict.fromkeys(row.note for row in table.rows if row.note))
+    notes = _notes(table)
     for row in table.rows:
-        mark = f" ({notes.index(row.note) + 1})" if row.note else ""
         cells = [_cell(row.cells.get(column.key), column.digits) for column in table.columns]
-        lines.append(_line([row.system + mark, *cells]))
+        lines.append(_line([_marked(row, notes), *cells]))
     below = [LEGEND, *(f"({i}) {note}" for i, note in enumerate(notes, 1))]
     return "\n".join(lines) + "\n\n" + "  \n".join(below) + "\n"
+
+
+def to_terminal(table: ResultTable, width: int = WIDTH) -> str:
+    """The table for a terminal: metrics down, systems across, further systems below where all are too wide.
+
+    What is infinite, such as the PSNR of equal pictures, is shown as ∞.
+
+    Args:
+        table: what is shown.
+        width: characters of a line at most; but no cell is cut.
+    """
+    titles = [[""], *(textwrap.wrap(head, TITLE) for head in _heads(table.columns))]
+    notes = _notes(table)
+    systems = [
+        [_marked(row, notes), *(_shown(row.cells.get(c.key), c.digits) for c in table.columns)]
+        for row in table.rows
+    ]
+    first = max(len(line) for title in titles for line in title)
+    blocks = [_block(titles, some, first) for some in _beside(systems, width - first)]
+    endless = [ENDLESS] if any("∞" in cell for system in systems for cell in system) else []
+    below = [LEGEND, *endless, *(f"({i}) {note}" for i, note in enumerate(notes, 1))]
+    return "\n".join([*blocks, *(textwrap.fill(text, width) for text in below)])
+
+
+def _notes(table: ResultTable) -> list[str]:
+    """Each once."""
+    return list(dict.fromkeys(row.note for row in table.rows if row.note))
+
+
+def _marked(row: Row, notes: Sequence[str]) -> str:
+    return f"{row.system} ({notes.index(row.note) + 1})" if row.note else row.system
+
+
+def _beside(systems: Sequence[list[str]], width: int) -> Iterator[list[list[str]]]:
+    """The systems in groups that are not wider, unless one of them alone is."""
+    some: list[list[str]] = []
+    for system in systems:
+        if some and sum(map(_width, [*some, system])) > width:
+            yield some
+            some = []
+        some.append(system)
+    yield some
+
+
+def _width(system: Sequence[str]) -> int:
+    return len(GAP) + max(map(len, system))
+
+
+def _block(titles: Sequence[Sequence[str]], systems: Sequence[Sequence[str]], first: int) -> str:
+    """Lines of some systems beside the titles; the rest of a broken title stands alone."""
+    lines = []
+    for number, (title, *more) in enumerate(titles):
+        cells = [system[number].ljust(_width(system) - len(GAP)) for system in systems]
+        lines += [GAP.join([title.ljust(first), *cells]).rstrip(), *(f"  {line}" for line in more)]
+    return "\n".join([*lines, ""])
 
 
 def _heads(columns: Sequence[Column]) -> list[str]:
@@ -137,6 +196,12 @@ def _cell(cell: Interval | None, digits: int) -> str:
         return "–"
     ends = "" if math.isnan(cell.low) else f" [{cell.low:.{digits}f}, {cell.high:.{digits}f}]"
     return f"{cell.value:.{digits}f}{ends} ({cell.clips})"
+
+
+def _shown(cell: Interval | None, digits: int) -> str:
+    if cell is not None and math.isinf(cell.value):
+        return f"{'-' if cell.value < 0 else ''}∞ ({cell.clips})"
+    return _cell(cell, digits)
 
 
 def _numbers(cell: Interval | None) -> list[float | None]:

@@ -16,6 +16,7 @@ from lipdub.models.unet import Diff2Lip
 
 NESTS = ("state_dict", "model", "ema")  # where trainers put the weights beside their own state
 WRAPPER = "module."  # prefix left by torch's DataParallel
+RUN_KEY = "lipdub.run"  # in the metadata of a training's checkpoint, which holds more than weights
 COUNTER = "num_batches_tracked"  # of batch norms: torch before 0.4.1 kept none, and evaluation needs none
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -75,10 +76,21 @@ def save_tensors(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], pat
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            save_file(plain, Path(folder) / path.name, dict(metadata))
+            save_ordinary(plain, dict(metadata), Path(folder) / path.name)
             (Path(folder) / path.name).replace(path)
     except (OSError, SafetensorError) as exc:
         raise OutputError(f"The weights cannot be written to {path}: {_brief(exc)}.") from exc
+
+
+def save_ordinary(tensors: dict[str, Tensor], metadata: dict[str, str], path: Path) -> None:
+    """Write a file of safetensors that others may read as they may any new file.
+
+    safetensors makes its files readable by their owner alone.
+    """
+    path.touch()
+    mode = path.stat().st_mode & 0o777
+    save_file(tensors, path, metadata)
+    path.chmod(mode)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -134,6 +146,8 @@ def _plain_state_dict(content: Any) -> dict[str, Tensor]:
 
 
 def _build(weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Diff2Lip:
+    if RUN_KEY in metadata:
+        raise WeightsFormatError("it is a checkpoint of a training; give the weights.safetensors beside it")
     shapes = _shapes(weights)
     config = Diff2LipConfig.from_state_dict(shapes, metadata)
     with torch.device("meta"):  # a network without memory, which then adopts the tensors of the file

@@ -89,7 +89,9 @@ class Diff2LipConfig:
         try:
             return cls(**(_fields_from_shapes(shapes) if stored is None else _fields_from_json(stored)))
         except KeyError as exc:
-            raise WeightsFormatError(f"the weights have no parameter {exc.args[0]}") from exc
+            raise WeightsFormatError(
+                f"it is no Diff2Lip checkpoint: the weights have no parameter {exc.args[0]}"
+            ) from exc
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as exc:
             raise WeightsFormatError(f"its sizes are of no possible Diff2Lip network ({exc})") from exc
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,9 +30,19 @@ TORCH_TYPES: dict[str, np.dtype[Any]] = {
     "torch.FloatStorage": np.dtype("<f4"),
     "torch.LongStorage": np.dtype("<i8"),
 }
+MOST = 1_000_000
+"""Of operations in a pickle, and of values in what it holds: some seconds of work. A network of five hundred
+arrays, such as Inception, has forty operations for each."""
+LONGEST = 1000
+"""Letters of a name at most, and how many dimensions an array may have at most."""
+DIMENSIONS = 8
+SPARE = 4
+"""Arrays may take so many times the bytes of their file: some are held twice, or packed."""
 DAMAGE = (AttributeError, EOFError, LookupError, RecursionError, TypeError, ValueError, OverflowError)
 """What putting together things of the wrong kinds ends in."""
-NO_ARCHIVE = (OSError, zipfile.BadZipFile, zlib.error, LookupError, NotImplementedError, RuntimeError)
+NO_ARCHIVE = (
+    OSError, zipfile.BadZipFile, zlib.error, LookupError, NotImplementedError, RuntimeError, ValueError
+)  # fmt: skip
 """What reading a damaged zip file ends in."""
 
 
@@ -57,8 +68,10 @@ def read_pickle(data: bytes) -> Any:
     memo: dict[Any, Any] = {}
     try:
         # Not of the file itself, where a false length would take all memory.
-        for operation, argument, _ in pickletools.genops(BytesIO(data)):
+        for number, (operation, argument, _) in enumerate(pickletools.genops(BytesIO(data))):
             name = operation.name
+            if number == MOST:
+                raise ValueError("too long")
             if name in _CONSTANTS:
                 stack.append(_CONSTANTS[name]())
             elif name in _LITERALS:
@@ -86,7 +99,8 @@ def read_numpy_pickle(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UnknownWeightsError(f"There is no weights file {path}.")
-    return _tensors(read_pickle(path.read_bytes()), _numpy_array)
+    data = path.read_bytes()
+    return _tensors(read_pickle(data), _numpy_array, len(data))
 
 
 def read_torchscript(path: Path) -> dict[str, Tensor]:
@@ -99,15 +113,45 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             root = archive.namelist()[0].partition("/")[0]
-            content = read_pickle(archive.read(f"{root}/data.pkl"))
-            return _tensors(content, lambda thing: _torch_array(thing, archive, root))
+            size = path.stat().st_size
+            content = read_pickle(_unpacked(archive, f"{root}/data.pkl", size))
+            storages = _Storages(archive, root, size)
+            return _tensors(content, lambda thing: _torch_array(thing, storages), size)
     except NO_ARCHIVE as exc:
         raise WeightsFormatError("it is damaged, cut short or not TorchScript") from exc
 
 
-def _tensors(content: Any, array: Callable[[Thing], Array | None]) -> dict[str, Tensor]:
+class _Storages:
+    """The storages of an archive, each read once, and no more than its size explains."""
+
+    def __init__(self, archive: zipfile.ZipFile, root: str, size: int) -> None:
+        self._archive, self._root, self._left = archive, root, SPARE * size
+        self._read: dict[str, bytes] = {}
+
+    def __getitem__(self, key: str) -> bytes:
+        if key not in self._read:
+            self._read[key] = _unpacked(self._archive, f"{self._root}/data/{key}", self._left / SPARE)
+            self._left -= len(self._read[key])
+        return self._read[key]
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str, size: float) -> bytes:
+    """A file of an archive, if it is not more than an archive of this size should hold."""
+    entry = archive.getinfo(name)
+    if entry.file_size > SPARE * size:
+        raise ValueError("more than the file explains")
+    return archive.read(entry)
+
+
+def _tensors(content: Any, array: Callable[[Thing], Array | None], size: int) -> dict[str, Tensor]:
+    """The arrays of what a file of so many bytes holds, by name."""
+    found, left = dict[str, Tensor](), SPARE * size
     try:
-        found = {name: torch.from_numpy(value) for name, value in _leaves(content, array, "")}
+        for name, value in _leaves(content, array, "", count()):
+            found[name] = torch.from_numpy(value)
+            left -= value.nbytes
+            if left < 0:
+                raise ValueError("more than the file explains")
     except DAMAGE as exc:
         raise WeightsFormatError("it is damaged, or its arrays are of a kind that weights are not") from exc
     if not found:
@@ -115,7 +159,12 @@ def _tensors(content: Any, array: Callable[[Thing], Array | None]) -> dict[str, 
     return found
 
 
-def _leaves(content: Any, array: Callable[[Thing], Array | None], prefix: str) -> Iterator[tuple[str, Array]]:
+def _leaves(
+    content: Any, array: Callable[[Thing], Array | None], prefix: str, visits: Iterator[int]
+) -> Iterator[tuple[str, Array]]:
+    # What is shared within a few operations may be met without end, each time under a longer name.
+    if next(visits) == MOST or len(prefix) > LONGEST:
+        raise ValueError("too much")
     if isinstance(content, Thing):
         made = array(content)
         if made is not None:
@@ -124,7 +173,7 @@ def _leaves(content: Any, array: Callable[[Thing], Array | None], prefix: str) -
         content = content.state
     if isinstance(content, Mapping):
         for name, value in content.items():
-            yield from _leaves(value, array, f"{prefix}.{name}" if prefix else str(name))
+            yield from _leaves(value, array, f"{prefix}.{name}" if prefix else str(name), visits)
 
 
 def _numpy_array(thing: Thing) -> Array | None:
@@ -132,17 +181,32 @@ def _numpy_array(thing: Thing) -> Array | None:
     if thing.name not in NUMPY_ARRAY:
         return None
     _, shape, kind, by_columns, data = thing.state
-    dtype = NUMPY_TYPES[kind.arguments[0]]
+    dtype = NUMPY_TYPES[_text(kind.arguments[0])]
+    _check_shape(shape)
     return np.array(np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C"))
 
 
-def _torch_array(thing: Thing, archive: zipfile.ZipFile, root: str) -> Array | None:
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _check_shape(shape: Any) -> None:
+    """A tuple of tuples, each twice the one in it, would take numpy for ever."""
+    if len(shape) > DIMENSIONS or not all(isinstance(side, int) for side in shape):
+        raise TypeError("no shape")
+
+
+def _torch_array(thing: Thing, storages: _Storages) -> Array | None:
     """The tensor that torch would have made: a storage, an offset, a shape, strides."""
     if thing.name != TORCH_TENSOR:
         return None
     storage, offset, shape, strides = thing.arguments[:4]
     _, kind, key, _, count = storage.arguments
-    values = np.frombuffer(archive.read(f"{root}/data/{key}"), TORCH_TYPES[kind.name])
+    _check_shape(shape)
+    _check_shape(strides)
+    values = np.frombuffer(storages[_text(key)], TORCH_TYPES[kind.name])
     size = int(np.prod(shape))
     if count != len(values) or offset < 0 or strides != _dense(shape):
         raise ValueError("a view of a part of a storage")
@@ -167,6 +231,8 @@ def _append(stack: list[Any], values: list[Any]) -> None:
 
 
 def _set_items(stack: list[Any], pairs: list[Any]) -> None:
+    if not all(isinstance(key, str | int | float | bytes | None) for key in pairs[::2]):
+        raise TypeError("no key of weights")  # nor is the hash of a tuple, of which each holds another twice
     stack[-1].update(zip(pairs[::2], pairs[1::2], strict=True))
 
 

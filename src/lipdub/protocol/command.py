@@ -7,7 +7,7 @@ from typing import Any
 
 from lipdub.engine import load_engine
 from lipdub.errors import OptionError
-from lipdub.evaluation.tables import to_markdown
+from lipdub.evaluation.tables import to_terminal
 from lipdub.options import SyncOptions
 from lipdub.progress import Progress, silent
 from lipdub.protocol.evaluate import Task, check_task, evaluate
@@ -20,7 +20,7 @@ class Evaluated:
     """What was measured and written.
 
     Attributes:
-        table: Markdown, for people.
+        table: for a terminal.
         files: of the results, by suffixes.
         pairs: how many were measured.
         failed: why others, or rows of them, were not.
@@ -82,7 +82,7 @@ def run(
     engine = None if only_rows else load_engine(options, progress)
     result = evaluate(task, engine, _device(options), progress)
     files = write_results(task, result)
-    table = to_markdown(table_of(task, result))
+    table = to_terminal(table_of(task, result))
     return Evaluated(table, files, len(result.clips), result.failed, result.notes)
 
 

@@ -20,7 +20,7 @@ from lipdub.progress import Progress, Step, silent
 from lipdub.protocol.generating import Shot
 from lipdub.protocol.networks import Bench, load_bench
 from lipdub.protocol.scenes import Scene, System
-from lipdub.protocol.truths import Apertures, Truth, pair_name, read_truths, truth_of
+from lipdub.protocol.truths import Apertures, Truth, is_one_clip, pair_name, read_truths, truth_of
 from lipdub.segments import digest
 
 CLIPS = "clips"
@@ -37,7 +37,8 @@ class Task:
     Attributes:
         pairs: the list.
         output: folder of the results.
-        root: folder from which the names of the list start; None is the list's own.
+        root: folder from which the names of the list start, and which none may leave; None is the list's
+            own, and absolute names may lie anywhere.
         shot: the mode, and the references of the network.
         rows: folders of videos that others made, by the names of their rows.
         truth: ``npz`` file of the true speakers' apertures.
@@ -150,7 +151,7 @@ def check_task(task: Task, weights: str | None) -> list[Pair]:
     if task.shot.reference not in REFERENCES and not Path(task.shot.reference).is_file():
         names = ", ".join(REFERENCES)
         raise OptionError(f"--reference takes {names} or a picture, not {task.shot.reference!r}.")
-    return read_pairs(task.pairs, task.folder)
+    return read_pairs(task.pairs, task.root)
 
 
 def _pictured(shot: Shot, landmarker: FaceLandmarker) -> Shot:
@@ -163,14 +164,14 @@ def _clip(pair: Pair, work: _Work) -> dict[str, Measured]:
     """All systems on one pair: as they were kept, or measured now."""
     folder, clip = work.task.output / CLIPS, pair_name(pair, work.task.folder)
     video, audio = _files(pair)
-    truth = None if work.task.shot.mode == "reconstruction" else truth_of(pair, work.task.folder, work.truths)
+    truth = _truth(pair, video, audio, work)
     systems = _systems(clip, work)
     common = _common(video, audio, truth, work)
     keys = {name: digest(common | _own(system, work)) for name, system in systems.items()}
     found = {system: (kept(folder, key) or {}).get(system) for system, key in keys.items()}
     scene = None
     for system in [system for system, measured in found.items() if measured is None]:
-        scene = scene or Scene.of(video, audio, truth, work.task.shot, work.landmarker, work.progress)
+        scene = scene or Scene.of(video, audio, truth, work.landmarker, work.progress)
         try:
             made = scene.measured(systems[system], work.task.shot, work.bench.judges, work.progress)
         except MediaError as exc:
@@ -183,6 +184,14 @@ def _clip(pair: Pair, work: _Work) -> dict[str, Measured]:
     for row in sorted(work.task.rows.keys() - systems.keys()):
         work.failed.append(f"line {pair.line}, {row}: there is no {clip}.mp4 in {work.task.rows[row]}.")
     return {system: measured for system, measured in found.items() if measured is not None}
+
+
+def _truth(pair: Pair, video: Path, audio: Path, work: _Work) -> Truth:
+    """What is known of who speaks; in reconstruction, of a sound and a picture of one clip, the picture."""
+    folder = work.task.folder
+    if work.task.shot.mode == "reconstruction" and is_one_clip(pair, video, audio, folder):
+        return video
+    return truth_of(pair, folder, work.truths)
 
 
 def _files(pair: Pair) -> tuple[Path, Path]:

@@ -9,6 +9,7 @@ from lipdub.evaluation.summary import REAL, summarise
 from lipdub.evaluation.tables import ResultTable, to_csv, to_json, to_markdown
 from lipdub.outputs import unwritable
 from lipdub.protocol.evaluate import CLIPS, Result, Task
+from lipdub.wording import counted
 
 SUFFIXES = {".csv": to_csv, ".json": to_json, ".md": to_markdown}
 HOW = (
@@ -40,10 +41,10 @@ def table_of(task: Task, result: Result) -> ResultTable:
     """The table of a result, with a note on each row where the truth is not known of all clips."""
     count = len(result.clips)
     note = ""
-    if task.shot.mode == "cross" and result.truths < count:
+    if result.truths < count:
         note = (
-            f"The true speaker is known of {result.truths} of {count} clips; of the others it cannot be told "
-            "how their lips go with the sound."
+            f"The true speaker is known of {result.truths} of {counted(count, 'clip')}; of the others "
+            "it cannot be told how their lips go with the sound."
         )
     names = {name for clip in result.clips for name in clip} | {REAL}
     alike = task.shot.mode == "reconstruction"

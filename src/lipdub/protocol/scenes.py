@@ -40,7 +40,6 @@ class Scene:
         video: Path,
         audio: Path,
         truth: Truth,
-        shot: Shot,
         landmarker: FaceLandmarker,
         progress: Progress,
     ) -> Self:
@@ -48,8 +47,7 @@ class Scene:
 
         Args:
             video, audio: its files.
-            truth: what is known of the person who really speaks.
-            shot: how it is to be made anew.
+            truth: what is known of the person who really speaks; the video itself, if it is his.
             landmarker: what finds faces.
             progress: told how far the video is looked at.
 
@@ -66,7 +64,7 @@ class Scene:
             )
         source = see(views_of(take), landmarker)
         speech = Speech(sound, take.seconds)
-        if shot.mode == "reconstruction" or (isinstance(truth, Path) and truth == video):
+        if isinstance(truth, Path) and truth == video:
             speech = replace(speech, aperture=apertures(source.points), points=source.points, own=True)
         elif isinstance(truth, Path):
             seen = seen_at(truth, take.seconds, landmarker, progress)

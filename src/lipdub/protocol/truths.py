@@ -1,6 +1,5 @@
 """What is known of the person who really said what drives the lips."""
 
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
@@ -9,7 +8,8 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from lipdub.dataset.lists import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Pair, listed_file
+from lipdub.dataset.lists import AUDIO_SUFFIXES, VIDEO_SUFFIXES, Pair, listed_file, name_below
+from lipdub.dataset.sources import sound_beside
 from lipdub.errors import DatasetError, MediaError
 from lipdub.evaluation.embedders import RATE
 from lipdub.evaluation.landmarks import apertures
@@ -36,8 +36,8 @@ def pair_name(pair: Pair, root: Path) -> str:
 
 
 def file_id(path: Path, root: Path) -> str:
-    """The name of a listed file below the root, without suffix, its folders joined by points."""
-    name = Path(os.path.relpath(path, root)).as_posix()
+    """The name of a listed file below the root (elsewhere its path), no suffix, folders joined by points."""
+    name = name_below(path, root)
     suffix = next((s for s in (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES) if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)].replace("/", ".")
 
@@ -73,6 +73,18 @@ def truth_of(pair: Pair, root: Path, truths: Apertures) -> Truth:
     own = next((s for s in AUDIO_SUFFIXES if pair.audio.name.lower().endswith(s)), "")
     bare = pair.audio.with_name(pair.audio.name[: len(pair.audio.name) - len(own)])
     return listed_file(bare, VIDEO_SUFFIXES)
+
+
+def is_one_clip(pair: Pair, video: Path, audio: Path, root: Path) -> bool:
+    """Whether the sound of a pair is that of its own video, by the names in the list and the places of both.
+
+    Args:
+        pair: as it is listed.
+        video, audio: its files.
+        root: folder that the list's names start from.
+    """
+    named = file_id(pair.audio, root) == file_id(pair.video, root)
+    return named or audio == video or audio == sound_beside(video)
 
 
 def aperture_at(truth: Aperture, seconds: npt.NDArray[np.float64]) -> Aperture:

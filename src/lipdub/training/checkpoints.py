@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from lipdub.disk import is_full, sync_folder
 from lipdub.errors import OutputError, WeightsFormatError
-from lipdub.models.checkpoint import read_safetensors, save_checkpoint
+from lipdub.models.checkpoint import RUN_KEY, read_safetensors, save_checkpoint, save_ordinary
 from lipdub.models.config import METADATA_KEY, Diff2LipConfig
 from lipdub.training.config import TrainOptions
 from lipdub.training.state import Run
 
-RUN_KEY = "lipdub.run"
 NAME = re.compile(r"step-(\d{8})\.safetensors")
+SAMPLES = "samples"
+"""Folder of pictures of samples, in the run's."""
 WEIGHTS = "weights.safetensors"
 """The moving average alone, for `sync --weights`."""
 
@@ -65,7 +65,7 @@ def write(folder: Path, run: Run, options: TrainOptions, clips: str = "") -> Pat
         RUN_KEY: json.dumps({**run.numbers(), "options": asdict(options), "clips": clips}),
     }
     try:
-        save_file(run.tensors(), part, metadata)
+        save_ordinary(run.tensors(), metadata, part)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
@@ -88,6 +88,19 @@ def write_weights(folder: Path, run: Run) -> None:
 def found(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
     return sorted(path for path in folder.glob("step-*.safetensors") if NAME.fullmatch(path.name))
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoints of a run and its pictures of samples, as it starts over.
+
+    Raises:
+        OutputError: they cannot be removed.
+    """
+    try:
+        for path in (*found(folder), *(folder / SAMPLES).glob("step-*.png")):
+            path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(f"An earlier run in {folder} cannot be removed ({exc.strerror}).") from exc
 
 
 def latest(folder: Path) -> Saved | None:

@@ -3,23 +3,26 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from lipdub.errors import OptionError
 from lipdub.options import PRECISIONS
-from lipdub.training.terms import PRESETS, Weights
+from lipdub.training.cores import cores
+from lipdub.training.terms import PRESETS, Weights, lambdas
 
 WEIGHTINGS = ("none", "signal", "gate")
 TRUNKS = ("vgg", "alex")
 NETWORKS = ("paper128", "small128", "tiny64")
 PAPER_STEPS = 260_000
 MOST_WORKERS = 64
-
-
+USUAL_WORKERS = 4
+"""On machines with as many cores."""
+SEVERAL = ("weight", "without")
+"""Options that may be given again and again."""
 FREE = frozenset({
     "network", "init_from", "steps", "accumulate", "precision", "device", "checkpoint_activations", "compile",
-    "workers", "save_every", "keep", "sample_every", "log_every",
+    "workers", "save_every", "keep", "sample_every", "log_every", "fresh",
 })  # fmt: skip
 """Options that a run can go on without a word about: they decide when, where and how fast, or hold for its
 beginning only."""
@@ -31,6 +34,7 @@ class TrainOptions:
 
     Attributes:
         preset: which terms of the loss count: a row of the paper's ablation, see `PRESETS`.
+        weight: λ of terms that is not the preset's, ``TERM=VALUE`` each.
         without: terms that are switched off beside.
         weighting: how values of sync, lpips and gan, whose networks look at x̂₀, are weighted by t: ``none``
             as published, ``signal`` (ᾱ_t) or ``gate`` (1 up to t = 258, where image and noise are equal,
@@ -51,20 +55,26 @@ class TrainOptions:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         checkpoint_activations: compute activations twice rather than keep them: less memory, more time.
         compile: let torch.compile make the network faster.
-        workers: processes that read the data, for each process that trains; 0 reads in the same one.
+        workers: processes that read the data, for each process that trains; 0 reads in the same one. By
+            default four, or as many as there are cores.
         balance: see `dataset.sampling.order`.
-        augment: shift, scale and mirror the pictures, and change the loudness of the sound.
+        augment: shift, scale, mirror, recolour and compress the pictures at random, change the loudness of
+            the sound and add noise to it, see `loop.AUGMENTATION`.
+        hear: updates in which the audio encoder of random weights learns lips from sound alone before the
+            first step, see `training.hearing`; 0, as published, are none.
         keep_hearing: leave the audio encoder as it is, which costs no gradient then; for weights that hear.
         seed: of the first weights, the order of the data, the noise.
         save_every, keep: steps between two checkpoints, and how many are kept.
         sample_every: steps between two pictures of samples; 0 draws none.
-        log_every: steps between two lines of the log.
+        log_every: steps between two lines of the log, beside the first and the last.
+        fresh: start over instead of going on.
 
     Raises:
         OptionError: a value is not one of those.
     """
 
     preset: str = "paper"
+    weight: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     weighting: str = "none"
     weighting_l2: str = "none"
@@ -82,15 +92,17 @@ class TrainOptions:
     device: str = "auto"
     checkpoint_activations: bool = False
     compile: bool = False
-    workers: int = 4
+    workers: int = min(USUAL_WORKERS, cores())
     balance: float = 1.0
     augment: bool = False
+    hear: int = 0
     keep_hearing: bool = False
     seed: int = 7
     save_every: int = 1000
     keep: int = 3
     sample_every: int = 1000
     log_every: int = 50
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         _one_of("preset", self.preset, tuple(PRESETS))
@@ -103,6 +115,7 @@ class TrainOptions:
         for name in ("steps", "batch_size", "accumulate", "save_every", "keep", "log_every"):
             _whole(name, getattr(self, name), 1)
         _whole("sample_every", self.sample_every, 0)
+        _whole("hear", self.hear, 0)
         _whole("workers", self.workers, 0, MOST_WORKERS)
         _whole("seed", self.seed, 0, 2**63 - 1)
         for name, low, high in (
@@ -112,12 +125,17 @@ class TrainOptions:
             ("balance", 0.0, 1.0),
         ):
             _between(name, getattr(self, name), low, high)
+        if self.hear and self.init_from is not None:
+            raise OptionError("--hear is for random first weights; leave it out, or leave out --init-from.")
         _ = self.weights
 
     @property
     def weights(self) -> Weights:
         """λ of every term."""
-        return PRESETS[self.preset].weights.without(*self.without)
+        for name in self.without:
+            if name in lambdas(self.weight):
+                raise OptionError(f"--weight {name}=… and --without {name} cannot both be; give one.")
+        return replace(PRESETS[self.preset].weights, **lambdas(self.weight)).without(*self.without)
 
 
 def choose(choices: dict[str, Any]) -> TrainOptions:
@@ -131,7 +149,8 @@ def choose(choices: dict[str, Any]) -> TrainOptions:
         if name not in known:
             raise OptionError(f"There is no option {name!r} of a training.")
     given = {name: value for name, value in choices.items() if value is not None}
-    return TrainOptions(**given | {"without": tuple(given.get("without", ()))})
+    several = {name: tuple(given.get(name, ())) for name in SEVERAL}
+    return TrainOptions(**given | several)
 
 
 def differing(before: Mapping[str, Any], options: TrainOptions) -> list[str]:
@@ -141,7 +160,7 @@ def differing(before: Mapping[str, Any], options: TrainOptions) -> list[str]:
         before: its options, as `asdict` gives them and JSON keeps them.
         options: those of now.
     """
-    now = asdict(options) | {"without": list(options.without)}
+    now = asdict(options) | {name: list(getattr(options, name)) for name in SEVERAL}
     return [_flag(name) for name in sorted(before.keys() & now.keys() - FREE) if before[name] != now[name]]
 
 

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,6 +14,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lipdub.errors import OptionError
+
+_NAMES = signature(DistributedDataParallel.__init__).parameters
+BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
+}
+"""Buffers are not exchanged, since they are equal everywhere: they follow from the weights alone. torch 2.13
+warns of the older name, torch 2.6 knows no other."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,7 @@ class World:
         """A module whose gradients are averaged over all processes; alone, the module itself."""
         if self.size == 1:
             return module
-        # Buffers are equal everywhere already: they follow from the weights alone.
-        return DistributedDataParallel(module, broadcast_buffers=False)
+        return DistributedDataParallel(module, **BUFFERS)
 
     def wait(self) -> None:
         """Until all are here."""

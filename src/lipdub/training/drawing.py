@@ -90,6 +90,8 @@ def _panel(name: str, points: npt.NDArray[np.float64]) -> Picture:
     x = LEFT + (steps - steps[0]) / max(steps[-1] - steps[0], 1) * (width - RIGHT - LEFT)
     y = height - BOTTOM - (scaled - low) / max(high - low, 1e-12) * (height - BOTTOM - TOP)
     line = np.rint(np.stack((x, y), axis=1)).astype(np.int32)
+    if len(line) == 1:  # a line of one point shows nothing
+        cv2.circle(picture, line[0].tolist(), 2, CURVE, -1, cv2.LINE_AA)
     cv2.polylines(picture, [line], isClosed=False, color=CURVE, thickness=1, lineType=cv2.LINE_AA)
     marks = [
         (f"{name}{' (log)' if logarithmic else ''}: {values[-1]:.4g}", (LEFT, TOP - 8)),

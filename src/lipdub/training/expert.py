@@ -34,11 +34,20 @@ from lipdub.training.expert_run import (
 )
 from lipdub.training.expert_scores import ExpertScores, score
 from lipdub.training.loader import Pairs, Sample, Taking, batches_of, usable
+from lipdub.training.logs import is_told
 from lipdub.training.losses import SYNC_WIDTH
+from lipdub.wording import counted
 
 CALIBRATION = 512
 """Samples by which batch norms are set before weights are written. With 480 the figures in `calibrated` came
 out as with the training's own batches."""
+
+SAID = {
+    "accuracy": "accuracy: {} of pairs rightly told to belong together or not",
+    "better": "better: the true sound is nearer than another of the same clip in {}",
+    "stranger": "stranger: nearer than one of another clip in {}",
+}
+"""What the figures of `ExpertScores` mean, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +77,15 @@ class ExpertResult:
     def sentence(self) -> str:
         """What a person wants to know first."""
         if self.scores is None:
-            return f"{self.output}: {self.step} steps; how good it is, --held-out would tell"
-        named = (("accuracy", 0.5), ("better", 0.5), ("stranger", 0.5))
-        told = ", ".join(f"{name} {getattr(self.scores, name).value:.3f} (chance {c})" for name, c in named)
-        offset = f"{self.scores.clip_offset.value:.3f} (chance {self.scores.clip_chance.value:.2f})"
-        return f"{self.output}: on {self.held_out} held-out clips {told}, offset found {offset}"
+            made = counted(self.step, "step")
+            return f"{self.output}: weights after {made}; how good they are, --held-out would tell"
+        shares = {name: f"{getattr(self.scores, name).value:.1%}" for name in SAID}
+        told = ", ".join(said.format(shares[name]) for name, said in SAID.items())
+        found, chance = (f"{each.value:.1%}" for each in (self.scores.clip_offset, self.scores.clip_chance))
+        return (
+            f"{self.output}: on {counted(self.held_out, 'held-out clip')}, {told} (each by chance 50 %);"
+            f" offset: within a frame of where the sound belongs for {found} of clips (by chance {chance})"
+        )
 
 
 def train_expert(files: Files, options: ExpertOptions, progress: Progress = silent) -> ExpertResult:
@@ -117,7 +130,7 @@ def _train(
     while run.step < options.steps:
         terms.append(update(run, next(batches), options.choice))
         progress(Step("train", run.step, options.steps, "steps"))
-        if run.step % options.log_every == 0:
+        if is_told(run.step, options.log_every, options.steps):
             means = {name: sum(row[name] for row in terms) / len(terms) for name in terms[0]}
             seconds = (time.monotonic() - begun) / len(terms)
             add_line(files.log, json.dumps({"step": run.step, **means, "seconds_per_step": seconds}))
@@ -143,8 +156,10 @@ def _batches(clips: Clips, options: ExpertOptions, device: torch.device, step: i
 
 def _begin(run: ExpertRun, recipe: Mapping[str, Any], files: Files, fresh: bool) -> None:
     """Go on from the state, if it is wanted and there is one; and let the log end there."""
-    if not files.output.parent.is_dir():
-        raise OutputError(f"There is no folder {files.output.parent}; make it first.")
+    try:
+        files.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise OutputError(f"The folder {files.output.parent} cannot be made ({exc.strerror}).") from exc
     if not fresh and files.state.exists():
         restore(run, recipe, files.state)
     elif not fresh and files.output.exists():

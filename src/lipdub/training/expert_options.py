@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from lipdub.errors import OptionError
+from lipdub.training.cores import cores
 
 RESUMABLE = ("steps", "workers", "device", "save_every", "log_every", "fresh")
 """What may differ when a training goes on: none of them changes what is learnt in a step."""
 PRECISIONS = ("auto", "fp32", "bf16")
 """fp16 would need its gradients scaled, and wherever it is fast, bf16 is too."""
 WIDEST = 64
+USUAL_WORKERS = 2
+"""On machines with as many cores."""
 WHOLE = {
     "steps": (1, math.inf), "batch_size": (2, math.inf), "others": (1, 64), "gap": (1, 250),
     "workers": (0, 64), "seed": (0, 2**63 - 1), "save_every": (1, math.inf),
@@ -35,7 +38,7 @@ EXPERT_TEXTS = {
     "device": "auto, cpu, cuda, cuda:N or mps.",
     "precision": "auto, fp32 or bf16.",
     "save_every": "Updates between two checkpoints.",
-    "log_every": "Updates between two lines of the log.",
+    "log_every": "Updates between two lines of the log, beside the first and the last.",
     "fresh": "Start over instead of going on.",
 }
 
@@ -60,11 +63,12 @@ class ExpertOptions:
         balance: see `dataset.sampling.order`.
         augment: change colours, framing, sharpness and sound of the clips at random; few speakers need it.
         seed: of the first weights and of the order of the data.
-        workers: processes that read the data; 0 reads in the same one.
+        workers: processes that read the data; 0 reads in the same one. By default two, or as many as there
+            are cores.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32`` or ``bf16``, of the network's computations; weights are fp32.
         save_every: updates between two checkpoints.
-        log_every: updates between two lines of the log.
+        log_every: updates between two lines of the log, beside the first and the last.
         fresh: start over instead of going on.
 
     Raises:
@@ -83,7 +87,7 @@ class ExpertOptions:
     balance: float = 0.5
     augment: bool = False
     seed: int = 7
-    workers: int = 2
+    workers: int = min(USUAL_WORKERS, cores())
     device: str = "auto"
     precision: str = "auto"
     save_every: int = 1000

@@ -11,8 +11,11 @@ from lipdub.dataset.options import PrepareOptions
 from lipdub.errors import DatasetError, OptionError
 from lipdub.options import DEFAULT_WEIGHTS
 from lipdub.progress import Progress, fetching, silent
+from lipdub.training import checkpoints, networks
 from lipdub.training.config import FINETUNING, TrainOptions
 from lipdub.training.loop import Trained, train_on
+from lipdub.training.terms import lambdas
+from lipdub.wording import counted
 
 SHARDS = "shards"
 """Folder of the clips, in the run's."""
@@ -22,13 +25,13 @@ def finetune(
     movie: Path, folder: Path, options: TrainOptions = FINETUNING, face: int | None = None,
     progress: Progress = silent,
 ) -> Trained | None:  # fmt: skip
-    """Cut a person's clips out of a movie, and train a network on them; run again, it goes on.
+    """Cut a person's clips out of a movie, and train a network on them; run again, it goes on, if not fresh.
 
     Args:
         movie: where the person speaks, as it was shot: undubbed.
         folder: of the run; the clips lie in it too.
         options: of the training. Without `init_from` it begins with the published weights; without `expert`
-            the term L_sync is off.
+            the term L_sync is off, unless it is given a weight.
         face: number of the person, as `lipdub plan --sheet` shows it; None if there is but one.
         progress: is told of both.
 
@@ -41,13 +44,16 @@ def finetune(
             "lipdub finetune runs in one process; for several, cut the clips with lipdub prepare, and give "
             "them to lipdub train --init-from."
         )
-    if options.init_from is None:
+    begins = options.fresh or not checkpoints.found(folder)
+    if options.init_from is None and begins:
         found = weights.resolve(DEFAULT_WEIGHTS, progress=fetching(DEFAULT_WEIGHTS, progress))
         options = replace(options, init_from=str(found.path))
-    if options.expert is None and "sync" not in options.without:
+    if options.expert is None and "sync" not in {*options.without, *lambdas(options.weight)}:
         options = replace(options, without=(*options.without, "sync"))
+    networks.check(options, begins=begins)
     shards = folder / SHARDS
-    preparing.prepare([movie], shards, PrepareOptions(speakers="file"), workers.chosen(1, None), progress)
+    cutting = PrepareOptions(speakers="file", fresh=options.fresh)
+    preparing.prepare([movie], shards, cutting, workers.chosen(1, None), progress)
     clips = Clips([shards])
     return train_on(clips.only(speaker_of(clips, face)), folder, options, progress)
 
@@ -63,7 +69,9 @@ def speaker_of(clips: Clips, face: int | None) -> str:
         return clips.speakers[0]
     if face in numbers:
         return numbers[face]
-    counts = ", ".join(f"{number} ({clips.speakers.count(name)} clips)" for number, name in numbers.items())
+    counts = ", ".join(
+        f"{number} ({counted(clips.speakers.count(name), 'clip')})" for number, name in numbers.items()
+    )
     asked = "Several people speak in it" if face is None else f"Nobody of number {face} speaks in it"
     raise DatasetError(f"{asked}; choose with --face one of: {counts}.")
 

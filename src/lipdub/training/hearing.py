@@ -9,7 +9,7 @@ from the mel window; and `make_audible` gives each channel of the style mean 0 a
 sounds of the data (a data-dependent initialisation: Mishkin & Matas, arXiv 1511.06422).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lipdub.dataset.clips import RATE, Clip
+from lipdub.errors import DatasetError
 from lipdub.models import Diff2Lip
 from lipdub.speech.reader import MelReader
 
@@ -61,6 +62,9 @@ def listen(clips: Sequence[Clip], balance: float) -> Heard:
     Args:
         clips: from shards that `lipdub prepare` made.
         balance: see `dataset.sampling.order`.
+
+    Raises:
+        DatasetError: there are no others.
     """
     speakers: dict[str, list[tuple[NDArray[np.float16], NDArray[np.float64]]]] = {}
     for clip in clips:
@@ -71,6 +75,13 @@ def listen(clips: Sequence[Clip], balance: float) -> Heard:
         aperture = np.interp(np.arange(len(aperture)), np.flatnonzero(known), aperture[known])
         windows = MelReader(clip.sound()).windows([Fraction(k, RATE) for k in range(clip.frames)])
         speakers.setdefault(clip.speaker, []).append((windows.astype(np.float16), aperture - aperture.mean()))
+    return _evened(speakers, balance)
+
+
+def _evened(
+    speakers: Mapping[str, list[tuple[NDArray[np.float16], NDArray[np.float64]]]], balance: float
+) -> Heard:
+    """Of mel windows and apertures, clip by clip, by speaker."""
     mels, lips, chances = [], [], []
     for own in speakers.values():
         spread = float(np.concatenate([aperture for _, aperture in own]).std())
@@ -82,6 +93,10 @@ def listen(clips: Sequence[Clip], balance: float) -> Heard:
             mels.append(windows)
             lips.append(np.lib.stride_tricks.sliding_window_view(around, 2 * REACH + 1).astype(np.float32))
             chances.append(np.full(len(aperture), len(own) ** balance / frames))
+    if not mels:
+        raise DatasetError(
+            "No lips move in the clips, from which a network could learn to hear; leave out --hear."
+        )
     shares = np.concatenate(chances)
     return Heard(np.concatenate(mels), np.concatenate(lips), shares / shares.sum())
 
@@ -108,18 +123,20 @@ def learn_to_hear(
     Returns:
         What reads the apertures [B, 5] off the style; of no use any more but to judge what was learnt.
     """
-    reader = nn.Linear(network.config.embedding_width, 2 * REACH + 1)
+    device = next(network.parameters()).device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        reader = nn.Linear(network.config.embedding_width, 2 * REACH + 1).to(device)
     learning = [network.audio_encoder, network.audio_encoder_to_style]
     optimiser = torch.optim.AdamW([p for each in (*learning, reader) for p in each.parameters()], lr)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     draw = np.random.default_rng(seed)
     make_audible(network, heard, draw)
     for step in range(steps):
-        mels, lips = heard.some(BATCH, draw)
-        louder = torch.from_numpy(draw.uniform(-LOUDER, LOUDER, (BATCH, 1, 1)).astype(np.float32))
-        with torch.autocast("cpu", torch.bfloat16):
-            style = network.audio_style((mels + louder).clamp(-4, 4))
-        loss = F.smooth_l1_loss(reader(style.float()), lips)
+        mels, lips = (part.to(device) for part in heard.some(BATCH, draw))
+        louder = torch.from_numpy(draw.uniform(-LOUDER, LOUDER, (BATCH, 1, 1)).astype(np.float32)).to(device)
+        style = network.audio_style((mels + louder).clamp(-4, 4))
+        loss = F.smooth_l1_loss(reader(style), lips)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimiser.step()
@@ -133,8 +150,9 @@ def learn_to_hear(
 def make_audible(network: Diff2Lip, heard: Heard, draw: np.random.Generator) -> None:
     """Give each channel of the style mean 0 and deviation 1 over the sounds, by its last layer, in place."""
     mels, _ = heard.some(SOUNDS, draw)
-    style = torch.cat([network.audio_style(part) for part in mels.split(BATCH)])
-    last = network.audio_encoder_to_style[-1]
+    device = next(network.parameters()).device
+    style = torch.cat([network.audio_style(part.to(device)) for part in torch.split(mels, BATCH)])
     mean, spread = style.mean(0), style.std(0).clamp_min(1e-6)
-    last.weight.div_(spread[:, None, None, None])
-    last.bias.sub_(mean).div_(spread)
+    weight, bias = network.audio_encoder_to_style[-1].parameters()
+    weight.div_(spread[:, None, None, None])
+    bias.sub_(mean).div_(spread)

@@ -29,6 +29,7 @@ from lipdub.errors import DatasetError, LipdubError
 from lipdub.speech.mel import HOP, N_FFT, mel_columns
 from lipdub.speech.windows import WINDOW as COLUMNS
 from lipdub.speech.windows import window_start
+from lipdub.wording import counted
 
 Sample = dict[str, Tensor]
 AHEAD = 4
@@ -59,8 +60,8 @@ def usable(clips: Clips) -> Clips:
     for clip in clips:
         if clip.frames < LEAST_FRAMES:
             raise DatasetError(
-                f"The clip {clip.key} in {clip.shard} has {clip.frames} frames; prepare clips of at least "
-                f"{LEAST_FRAMES}."
+                f"The clip {clip.key} in {clip.shard} has {counted(clip.frames, 'frame')}; "
+                f"prepare clips of at least {LEAST_FRAMES}."
             )
     return clips
 

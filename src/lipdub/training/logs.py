@@ -51,6 +51,12 @@ class Log:
             self._board.close()
 
 
+def is_told(step: int, every: int, last: int) -> bool:
+    """Whether a line is written after an update: each `every`th, the first, and the last, so that short
+    trainings have lines too."""
+    return step % every == 0 or step in (1, last)
+
+
 def read_log(path: Path) -> list[dict[str, float]]:
     """The lines of a log; one that was cut short, by a kill, is left out, and what follows it."""
     rows: list[dict[str, float]] = []

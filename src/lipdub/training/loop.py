@@ -1,14 +1,11 @@
 """A training from its first step, or its last checkpoint, to its end."""
 
 import logging
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -24,13 +21,17 @@ from lipdub.training import checkpoints
 from lipdub.training.config import TrainOptions, choose, differing
 from lipdub.training.distributed import World, together
 from lipdub.training.drawing import Picture, curves, sheet, write_png
+from lipdub.training.ema import Ema
+from lipdub.training.hearing import learn_to_hear, listen
 from lipdub.training.loader import Scenes, Taking, batches_of, usable
-from lipdub.training.logs import Log
+from lipdub.training.logs import Log, is_told
 from lipdub.training.networks import first_network, judges_of, sizes_named
 from lipdub.training.objective import WEIGHTINGS, Weighting
 from lipdub.training.state import Run, checkpoint_activations, new_run
 from lipdub.training.step import Batch, Method, update
+from lipdub.training.stopping import until_stopped
 from lipdub.training.terms import JUDGED_TERMS
+from lipdub.wording import counted
 
 notes = logging.getLogger(__name__)
 
@@ -50,6 +51,11 @@ class Trained:
     step: int
     went_on_from: int
 
+    @property
+    def sentence(self) -> str:
+        """What a person wants to know first."""
+        return f"{self.weights}: weights after {counted(self.step, 'step')}"
+
     def as_json(self) -> dict[str, Any]:
         """For the command line."""
         return {
@@ -67,7 +73,7 @@ def train(
     progress: Progress = silent,
     **choices: Any,
 ) -> Trained | None:
-    """Train Diff2Lip; where the folder has checkpoints, go on from the last one.
+    """Train Diff2Lip; where the folder has checkpoints, go on from the last one, unless it is to be fresh.
 
     Stopped by Ctrl-C (SIGINT, SIGTERM), it ends the step, writes a checkpoint, and raises
     `KeyboardInterrupt`; a second time, it stops at once. Under torchrun, every process calls this.
@@ -94,7 +100,8 @@ def train_on(
 ) -> Trained | None:
     """Likewise, from clips; see `train`."""
     with together(options.device) as (world, device):
-        result = _run(_prepare(clips, folder, options, world, device), progress if world.first else silent)
+        progress = progress if world.first else silent
+        result = _run(_prepare(clips, folder, options, world, device, progress), progress)
         return result if world.first else None
 
 
@@ -128,16 +135,22 @@ class _Work:
             yield [Batch(f.flatten(0, 1), r, m.flatten(0, 1), h) for f, r, m, h in pieces]
 
 
-def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, device: str) -> _Work:
+def _prepare(
+    clips: Clips, folder: Path, options: TrainOptions, world: World, device: str, progress: Progress
+) -> _Work:
     """Everything is looked at before anything is computed."""
     if options.batch_size % (world.size * options.accumulate):
         raise OptionError(
-            f"A batch of {options.batch_size} sequences does not divide into {world.size} processes with "
-            f"{options.accumulate} parts each; choose another --batch-size or --accumulate."
+            f"A batch of {counted(options.batch_size, 'sequence')} does not divide into "
+            f"{counted(world.size, 'process', 'processes')} with {counted(options.accumulate, 'part')} each; "
+            "choose another --batch-size or --accumulate."
         )
     place, kind = select_device(device, options.precision)
     judges = judges_of(options, place)
     run = _begun(folder, options, place, kind, clips.fingerprint if world.first else None)
+    usable(clips)
+    if options.hear and run.step == 0:
+        _hear(run, clips, options, progress)
     run.join(world)
     weightings: dict[str, Weighting | None] = dict.fromkeys(JUDGED_TERMS, WEIGHTINGS[options.weighting])
     weightings["l2"] = WEIGHTINGS[options.weighting_l2]
@@ -150,7 +163,19 @@ def _prepare(clips: Clips, folder: Path, options: TrainOptions, world: World, de
         options.seed,
     )
     taking = Taking(run.size, options.seed, options.balance, AUGMENTATION if options.augment else NONE)
-    return _Work(Scenes(usable(clips), taking), folder, options, world, run, method)
+    work = _Work(Scenes(clips, taking), folder, options, world, run, method)
+    if options.fresh and world.first:  # not before all else was found to be right
+        checkpoints.clear(folder)
+    return work
+
+
+def _hear(run: Run, clips: Clips, options: TrainOptions, progress: Progress) -> None:
+    """Let a run hear before its first step; each process computes the same."""
+    learn_to_hear(
+        run.network, listen(clips, options.balance), options.hear, seed=options.seed,
+        told=lambda step, _: progress(Step("hear", step + 1, options.hear, "steps")),
+    )  # fmt: skip
+    run.ema = Ema.of(run.network, options.ema)
 
 
 def _begun(
@@ -161,7 +186,7 @@ def _begun(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise OutputError(f"The folder {folder} cannot be made ({exc.strerror}).") from exc
-    saved = checkpoints.latest(folder)
+    saved = None if options.fresh else checkpoints.latest(folder)
     network = first_network(options) if saved is None else saved.config
     if saved is not None and options.network and sizes_named(options.network) != saved.config:
         raise OptionError(
@@ -189,7 +214,9 @@ def _tell(saved: checkpoints.Saved, options: TrainOptions, clips: str) -> None:
     changed = differing(saved.said.get("options", {}), options)
     changed += ["the clips"] if saved.said.get("clips", clips) != clips else []
     if saved.step >= options.steps:
-        notes.warning("%s has made its %d steps: nothing is left to train.", saved.path.parent, saved.step)
+        notes.warning(
+            "%s has made its %s: nothing is left to train.", saved.path.parent, counted(saved.step, "step")
+        )
     elif changed:
         notes.warning("%s goes on, but %s changed since.", saved.path.parent, ", ".join(changed))
 
@@ -200,7 +227,7 @@ def _run(work: _Work, progress: Progress) -> Trained:
     if world.first and run.step >= options.steps:
         checkpoints.write_weights(work.folder, run)  # those of a run that was killed before they were
     log = Log(work.folder, run.step) if world.first else None
-    with _until_stopped() as stopped, log or nullcontext():
+    with until_stopped() as stopped, log or nullcontext():
         keeping = _Keeping(work, log)
         batches = work.parts() if run.step < options.steps else iter(())
         while run.step < options.steps:
@@ -220,26 +247,6 @@ def _run(work: _Work, progress: Progress) -> Trained:
     return Trained(work.folder, work.folder / checkpoints.WEIGHTS, run.step, went_on_from)
 
 
-@contextmanager
-def _until_stopped() -> Iterator[Callable[[], bool]]:
-    """Says whether SIGINT or SIGTERM came; the second one does what it always does."""
-    came: list[int] = []
-    kinds = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
-    before = {kind: signal.getsignal(kind) for kind in kinds}
-
-    def stop(kind: int, _frame: FrameType | None) -> None:
-        came.append(kind)
-        signal.signal(kind, before[signal.Signals(kind)])
-
-    for kind in kinds:
-        signal.signal(kind, stop)
-    try:
-        yield lambda: bool(came)
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
-
-
 class _Keeping:
     """Writes a run down: its log, its checkpoints, its pictures; in the first process alone."""
 
@@ -249,19 +256,20 @@ class _Keeping:
         self._count, self._waited, self._since = 0, 0.0, time.perf_counter()
 
     def note(self, values: Mapping[str, float], waited: float) -> None:
-        """One update; every `log_every` of them, a line with their means."""
+        """One update; where a line is due, the means since the line before."""
         self._sums = {name: self._sums.get(name, 0.0) + value for name, value in values.items()}
         self._count, self._waited = self._count + 1, self._waited + waited
         work, options = self._work, self._work.options
-        if self._log is not None and work.run.step % options.log_every == 0:
+        if not is_told(work.run.step, options.log_every, options.steps):
+            return
+        if self._log is not None:
             seconds = time.perf_counter() - self._since
             means = {name: value / self._count for name, value in self._sums.items()}
             pace = self._count * options.batch_size * FRAMES / seconds
             self._log.add(
                 {"step": work.run.step, **means, "images_per_second": pace, "waited": self._waited / seconds}
             )
-        if work.run.step % options.log_every == 0:
-            self._sums, self._count, self._waited, self._since = {}, 0, 0.0, time.perf_counter()
+        self._sums, self._count, self._waited, self._since = {}, 0, 0.0, time.perf_counter()
 
     def save(self) -> None:
         """A checkpoint, and the curves up to it."""
@@ -278,7 +286,7 @@ class _Keeping:
         if self._log is None:
             return
         name = f"step-{self._work.run.step:08d}.png"
-        write_png(self._work.folder / "samples" / name, samples(self._work.run, self._work.samples))
+        write_png(self._work.folder / checkpoints.SAMPLES / name, samples(self._work.run, self._work.samples))
 
 
 def samples(run: Run, scenes: Scenes) -> Picture:

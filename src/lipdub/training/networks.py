@@ -79,6 +79,21 @@ def judges_of(options: TrainOptions, device: torch.device) -> Judges:
     return Judges(_expert(options.expert, weights, device), _lpips(options.lpips, weights, device))
 
 
+def check(options: TrainOptions, *, begins: bool) -> None:
+    """Load all that a training needs and let it go, so that longer work before it is not in vain.
+
+    Args:
+        options: of the training.
+        begins: whether it begins with the weights that they name, and not with a checkpoint.
+
+    Raises:
+        LipdubError: what `first_network` and `judges_of` raise.
+    """
+    if begins:
+        first_network(options)
+    judges_of(options, torch.device("cpu"))
+
+
 def _expert(path: str | None, weights: Weights, device: torch.device) -> Expert | None:
     if not weights.sync:
         return None

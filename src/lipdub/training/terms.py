@@ -1,8 +1,8 @@
 """The terms of the loss, their weights, and the rows of the paper's ablation; loads no torch."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Self
 
@@ -30,7 +30,9 @@ class Weights:
             if not (math.isfinite(value) and value >= 0):
                 raise OptionError(f"The weight of the loss term {name} must be at least 0, not {value}.")
         if not self.on:
-            raise OptionError("All terms of the loss have weight 0; give at least one of them more.")
+            raise OptionError(
+                "No term of the loss is left; leave out a --without, or give a term a --weight above 0."
+            )
 
     @property
     def on(self) -> tuple[str, ...]:
@@ -40,9 +42,34 @@ class Weights:
     def without(self, *names: str) -> Self:
         """These weights with some terms switched off; raises `OptionError` when there is no such term."""
         for name in names:
-            if name not in asdict(self):
-                raise OptionError(f"There is no loss term {name!r}; choose from: {', '.join(asdict(self))}.")
+            _check_name(name)
         return replace(self, **dict.fromkeys(names, 0.0))
+
+
+def lambdas(texts: Sequence[str]) -> dict[str, float]:
+    """λ by the names of terms, from ``TERM=VALUE`` each.
+
+    Raises:
+        OptionError: one is no such thing, there is no such term, or it comes twice.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        try:
+            number = float(value)
+        except ValueError as exc:
+            raise OptionError(f"--weight takes TERM=VALUE, such as sync=0.3, not {text!r}.") from exc
+        _check_name(name)
+        if name in found:
+            raise OptionError(f"--weight gives the loss term {name} twice; leave one of them out.")
+        found[name] = number
+    return found
+
+
+def _check_name(name: str) -> None:
+    names = [each.name for each in fields(Weights)]
+    if name not in names:
+        raise OptionError(f"There is no loss term {name!r}; choose from: {', '.join(names)}.")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,21 @@
 """The options of `lipdub train`: what the command line takes for each, and its help; loads no torch."""
 
+from dataclasses import asdict
 from typing import Any
 
 from lipdub.training.config import NETWORKS, TRUNKS, WEIGHTINGS
-from lipdub.training.terms import PRESETS
+from lipdub.training.terms import PRESETS, Weights
 
+_PUBLISHED = ", ".join(f"{name}={value:g}" for name, value in asdict(Weights()).items())
 _ROWS = "; ".join(f"{name}: {', '.join(row.weights.on)}" for name, row in PRESETS.items())
 
 # Field of `TrainOptions`: what the command line takes, and the help.
 TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "preset": (str, f"Terms of the loss, a row of the paper's ablation. {_ROWS}."),
+    "weight": (
+        list[str],
+        f"λ of a term, TERM=VALUE, beside the preset's; may be given again. Published: {_PUBLISHED}.",
+    ),
     "without": (list[str], "Switch a term of the loss off; may be given again."),
     "weighting": (
         str,
@@ -17,7 +23,10 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
         "(none: all steps alike, as published).",
     ),
     "weighting_l2": (str, "Likewise the term l2."),
-    "network": (str | None, f"{', '.join(NETWORKS)}, or a JSON file of sizes."),
+    "network": (
+        str | None,
+        f"{', '.join(NETWORKS)}, or a JSON file of sizes; else that of --init-from, or {NETWORKS[0]}.",
+    ),
     "init_from": (str | None, "Weights to begin with, such as the published checkpoint."),
     "expert": (str | None, "Weights of the lip-sync expert, see train-expert."),
     "lpips": (str, f"Network of the LPIPS term: {' or '.join(TRUNKS)}."),
@@ -35,14 +44,20 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "balance": (float, "1: all clips are seen alike often; 0: all speakers."),
     "augment": (
         bool,
-        "Change framing, colours and compression of the faces, and loudness and noise of the sound.",
+        "Change framing, colours and compression of the faces, loudness and noise of the sound, at random.",
+    ),
+    "hear": (
+        int,
+        "Updates, say 2000, in which the audio encoder learns lips from sound alone before the first step; "
+        "for training from nothing on little data.",
     ),
     "keep_hearing": (bool, "Leave the audio encoder as it is; for weights that hear."),
     "seed": (int, "Of the first weights, the order of the data and the noise."),
     "save_every": (int, "Steps between two checkpoints."),
     "keep": (int, "Checkpoints that are kept."),
     "sample_every": (int, "Steps between two pictures of samples; 0 draws none."),
-    "log_every": (int, "Steps between two lines of the log."),
+    "log_every": (int, "Steps between two lines of the log, beside the first and the last."),
+    "fresh": (bool, "Start over instead of going on."),
 }
 FINETUNE_TEXTS = {name: text for name, text in TRAIN_TEXTS.items() if name not in {"network", "balance"}}
 """Of `lipdub finetune`: the weights that it begins with say the network, and one person needs no balance."""

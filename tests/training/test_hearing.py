@@ -1,0 +1,103 @@
+"""An audio encoder that hears before it paints."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lipdub.dataset.clips import Clips
+from lipdub.errors import DatasetError, OptionError
+from lipdub.models import Diff2Lip, load_checkpoint
+from lipdub.speech.reader import MelReader
+from lipdub.training import loop
+from lipdub.training.config import TrainOptions
+from lipdub.training.hearing import REACH, Heard, learn_to_hear, listen, make_audible
+from tests.support.shards import clip_files, hum, openness, write_tar
+from tests.support.training import small_options
+from tests.support.weights import small_network
+
+
+def shards_of(folder: Path, seeds: range, speaker: str = "one", moving: float = 0.2) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, bytes] = {}
+    for seed in seeds:
+        files |= clip_files(f"clip{seed}", 50, speaker, seed=seed, moving=moving)
+    write_tar(folder / "shard-000000.tar", files)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
+    return listen(Clips([shards_of(tmp_path_factory.mktemp("heard"), range(12))]), 1.0)
+
+
+def test_sounds_and_lips_lie_frame_by_frame(heard: Heard) -> None:
+    assert heard.mels.shape == (600, 80, 16)
+    assert heard.lips.shape == (600, 2 * REACH + 1)
+    assert heard.chances.sum() == pytest.approx(1)
+    middle = heard.lips[:, REACH]
+    assert middle.std() == pytest.approx(1, abs=0.02)
+    assert middle[:50].mean() == pytest.approx(0, abs=1e-5)
+    # The frame before is the next row's frame before that.
+    assert np.array_equal(heard.lips[1:49, REACH - 1], heard.lips[:48, REACH])
+
+
+def test_balance_gives_speakers_the_turns_that_training_gives_them(tmp_path: Path) -> None:
+    files: dict[str, bytes] = {}
+    for seed in range(5):
+        speaker = "few" if seed == 4 else "many"
+        files |= clip_files(f"clip{seed}", 30, speaker, seed=seed)
+    write_tar(tmp_path / "shard-000000.tar", files)
+    for balance, share in ((1.0, 4 / 5), (0.5, 2 / 3), (0.0, 1 / 2)):
+        chances = listen(Clips([tmp_path]), balance).chances
+        assert chances[:120].sum() == pytest.approx(share)
+
+
+def test_the_style_has_one_size_over_the_sounds(heard: Heard) -> None:
+    network = small_network()
+    make_audible(network, heard, np.random.default_rng(1))
+    with torch.no_grad():
+        style = network.audio_style(torch.from_numpy(heard.mels.astype(np.float32)))
+    torch.testing.assert_close(style.mean(0), torch.zeros(style.shape[1]), rtol=0, atol=0.15)
+    torch.testing.assert_close(style.std(0), torch.ones(style.shape[1]), rtol=0.15, atol=0)
+
+
+def test_it_tells_lips_from_sounds_it_never_heard(heard: Heard) -> None:
+    torch.manual_seed(0)
+    network = Diff2Lip(small_network().config)
+    rest = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("audio_encoder")}
+    reader = learn_to_hear(network, heard, 40)
+    opened = openness(100, 99)
+    windows = MelReader(hum(opened, 99)).windows([Fraction(k, 25) for k in range(100)])
+    with torch.no_grad():
+        told = reader(network.audio_style(torch.from_numpy(windows)))[:, REACH].numpy()
+    assert np.corrcoef(told, opened)[0, 1] > 0.8
+    assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in rest.items())
+
+
+def test_lips_that_rest_teach_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"No lips move in the clips"):
+        listen(Clips([shards_of(tmp_path, range(2), moving=0.001)]), 1.0)
+
+
+def test_a_training_hears_first_and_may_keep_what_it_hears(tmp_path: Path) -> None:
+    shards = shards_of(tmp_path / "shards", range(4))
+    options = small_options(tmp_path, steps=2, hear=3, keep_hearing=True)
+    steps: list[tuple[str, int]] = []
+    run = tmp_path / "run"
+    loop.train([shards], run, options, lambda step: steps.append((step.stage, step.done)))
+    assert steps[:3] == [("hear", 1), ("hear", 2), ("hear", 3)]
+    first, again = load_checkpoint(run / "weights.safetensors"), tmp_path / "again"
+    loop.train([shards], again, small_options(tmp_path, steps=4, hear=3, keep_hearing=True))
+    longer = load_checkpoint(again / "weights.safetensors")
+    for (name, one), other in zip(first.state_dict().items(), longer.state_dict().values(), strict=True):
+        if name.startswith("audio_encoder."):
+            assert torch.equal(one, other), name
+    assert not torch.equal(first.out[2].weight, longer.out[2].weight)
+
+
+def test_weights_that_know_how_to_paint_are_not_made_to_hear_anew() -> None:
+    with pytest.raises(OptionError, match=r"--hear is for random first weights"):
+        TrainOptions(hear=100, init_from="weights.safetensors")
