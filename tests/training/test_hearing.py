@@ -68,7 +68,7 @@ def test_it_tells_lips_from_sounds_it_never_heard(heard: Heard) -> None:
     torch.manual_seed(0)
     network = Diff2Lip(small_network().config)
     rest = {k: v.clone() for k, v in network.state_dict().items() if not k.startswith("audio_encoder")}
-    reader = learn_to_hear(network, heard, 40)
+    reader = learn_to_hear(network, heard, 60)
     opened = openness(100, 99)
     windows = MelReader(hum(opened, 99)).windows([Fraction(k, 25) for k in range(100)])
     with torch.no_grad():
