@@ -1,7 +1,8 @@
 """What the authors' own examples measure: source, Wav2Lip, PC-AVS and Diff2Lip on the same speech.
 
 `python benchmarks/published.py FOLDER` keeps there what was measured of each clip, so that a stopped run goes on.
-With the file of a sync expert as a second argument, it is asked too.
+With the file of a sync expert as a second argument, it is asked too; with a folder that `draft.py published` filled as
+the last, the draft weights have a row.
 """
 
 import sys
@@ -150,12 +151,14 @@ def main():
             load_embedder(),
             lpips_judge(lpips) if lpips else None,
             inception_judge(inception) if inception else None,
-            expert=expert_judge(Path(sys.argv[2])) if sys.argv[2:] else None,
+            expert=expert_judge(Path(sys.argv[2])) if sys.argv[2:] and Path(sys.argv[2]).is_file() else None,
         )
         clips = []
         for path in paths:
             truth = truths.get(path.name)
             clips.append(measured(path, truth, judges, folder))
+            if sys.argv[2:] and Path(sys.argv[-1]).is_dir():
+                clips[-1] |= kept(Path(sys.argv[-1]), path.stem) or {}
             print(path.name, *(f"{m.figures['leak']:+.2f}" for m in clips[-1].values()), flush=True)
     known = [clip for path, clip in zip(paths, clips, strict=True) if path.name in truths]
     note = (
