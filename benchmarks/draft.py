@@ -31,6 +31,8 @@ from common import FOOTAGE, put, table
 from lipdub.dataset.augmenting import show
 from lipdub.dataset.clips import Clip, Clips
 from lipdub.dataset.sampling import Look
+from lipdub.diffusion.corruption import corrupt, roots
+from lipdub.diffusion.denoiser import x0_of
 from lipdub.diffusion.inpaint import inpaint, make_noise
 from lipdub.engine import Engine, fetch_if_possible, load_embedder, load_engine, load_landmarker
 from lipdub.evaluation.bootstrap import mean_interval
@@ -52,7 +54,7 @@ from lipdub.options import PRESETS, REFERENCES, SyncOptions
 from lipdub.protocol.generating import Shot, generate
 from lipdub.protocol.takes import take_of
 from lipdub.speech.reader import MelReader
-from lipdub.training.loader import as_images
+from lipdub.training.loader import Scenes, Taking, as_images
 from lipdub.weights import locate
 from published import panels_of, speech_of
 
@@ -90,6 +92,14 @@ SETS = {
     "words": ("four word speakers never seen", 0.40),
     "generated": ("four generated speakers never seen", 0.40),
 }
+HELD_OUT = {
+    "grid": ("heldout-grid", ""),
+    "words": ("heldout-words", ""),
+    "generated": ("heldout-others", "generated"),
+}
+"""Folders beside those of `SHARDS`, and how their speakers' names begin."""
+RIDGE, STEADY = 30.0, 0.005
+ESTIMATED, ESTIMATED_STEPS = 12, (50, 200, 400, 600, 800, 999)
 ON_SHEET = ("grid", "generated")
 """Sets of which frames may be shown."""
 FIGURES = {
@@ -109,12 +119,13 @@ SHOWN = ("truth", "truth_best", "leak", "leak_share", "identity", "flicker", "lp
 SHARP_ROWS, SHARP_COLUMNS = slice(70, 118), slice(28, 100)
 """Of a face of 128x128 pixels, where the mouth is: its lower half without chin and cheeks."""
 
+COMMANDS = ("train", "measure", "presets", "hearing", "estimates", "published", "sheet", "table")
 Pictures = list[npt.NDArray[np.uint8]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["train", "measure", "presets", "published", "sheet", "table"])
+    parser.add_argument("what", choices=COMMANDS)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--shards", type=Path)
     parser.add_argument("--held-out", type=Path)
@@ -127,13 +138,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="speakers whose names begin so")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    {
-        "train": train,
-        "measure": measure,
-        "published": published,
-        "sheet": sheet,
-        "table": tell,
-    }[given.what](given)
+    doing = (train, measure, presets, hearing, estimates, published, sheet, tell)
+    dict(zip(COMMANDS, doing, strict=True))[given.what](given)
 
 
 def train(given: argparse.Namespace) -> None:
@@ -310,6 +316,80 @@ def presets(given: argparse.Namespace) -> None:
     (given.work / "presets.json").write_text(json.dumps(rows))
 
 
+def hearing(given: argparse.Namespace) -> None:
+    """What the style tells of the lips, by a straight line through it: of random weights, and of the trained ones."""
+    torch.set_num_threads(1)
+    learnt = [clip for name in SHARDS for clip in list(Clips([given.shards / name]))[::12]]
+    held = {
+        name: [clip for clip in list(Clips([given.shards / folder]))[::3] if clip.speaker.startswith(only)]
+        for name, (folder, only) in HELD_OUT.items()
+    }
+    trained = load_checkpoint(given.weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        fresh = Diff2Lip(trained.config).eval()
+    rows = {}
+    for which, network in (("random weights", fresh), ("trained", trained)):
+        styles, lips = zip(*(_style_and_lips(network, clip) for clip in learnt), strict=True)
+        centred = np.concatenate([style - style.mean(0) for style in styles])
+        spread = centred.std(0) + 1e-9
+        known = centred / spread
+        # Ridge regression; the clips' means, which tell persons apart, are left out on both sides.
+        line = np.linalg.solve(
+            known.T @ known + RIDGE * np.eye(known.shape[1]), known.T @ np.concatenate(lips)
+        )
+        steps = torch.arange(0, 1000, 10)
+        with torch.inference_mode():
+            time = network.time_embed(steps).std(0).mean().item()
+        rows[which] = {"style": float(np.concatenate(styles).std(0).mean()), "time": time}
+        for name, clips in held.items():
+            pairs = (_style_and_lips(network, clip) for clip in clips)
+            found = [
+                np.corrcoef(style / spread @ line, each)[0, 1] for style, each in pairs if each.std() > STEADY
+            ]
+            rows[which][name] = [float(value) for value in found]
+        print(which, {k: round(float(np.mean(v)), 4) for k, v in rows[which].items()}, flush=True)
+    (given.work / "hearing.json").write_text(json.dumps(rows))
+
+
+def _style_and_lips(network: Diff2Lip, clip: Clip) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The style of each frame's sound, and the aperture less the clip's mean; frames without one are left out."""
+    aperture = np.array(clip.meta["aperture"], np.float64)
+    mels = MelReader(clip.sound()).windows([Fraction(k, 25) for k in range(clip.frames)])
+    with torch.inference_mode():
+        style = network.audio_style(torch.from_numpy(mels)).numpy().astype(np.float64)
+    known = np.isfinite(aperture)
+    return style[known], aperture[known] - aperture[known].mean()
+
+
+def estimates(given: argparse.Namespace) -> None:
+    """How far the one-step estimates of the clean face are off, by diffusion step: what judged terms look at."""
+    torch.set_num_threads(1)
+    network = load_checkpoint(given.weights)
+    rows = {}
+    for name, (folder, only) in HELD_OUT.items():
+        clips = Clips([given.shards / folder])
+        scenes = Scenes(clips, Taking(network.config.image_size, 3))
+        wanted = [k for k in range(len(clips)) if clips.speakers[int(scenes.order(0)[k])].startswith(only)]
+        found = [scenes[k] for k in wanted[:ESTIMATED]]
+        clean, mel = (torch.stack([each[key][2] for each in found]) for key in ("frames", "mels"))
+        reference = torch.stack([each["reference"] for each in found])
+        half = clean.shape[2] // 2
+        errors = {"reference": (clean - reference)[:, :, half:]}
+        for t in ESTIMATED_STEPS:
+            draw = torch.Generator().manual_seed(t)
+            noise, fill = (torch.randn(clean.shape, generator=draw) for _ in range(2))
+            step = torch.full((len(clean),), t)
+            seen = corrupt(clean, step, noise, fill)
+            with torch.inference_mode():
+                said = network(seen.x_t, step, seen.condition, reference, mel)[:, :3]
+            x_0 = x0_of(network.config.prediction, seen.x_t, said, reference, *roots(step, clean))
+            errors[str(t)] = (x_0 - clean)[:, :, half:]
+        rows[name] = {key: float(error.square().mean().sqrt() * 127.5) for key, error in errors.items()}
+        print(name, {key: round(value, 1) for key, value in rows[name].items()}, flush=True)
+    (given.work / "estimates.json").write_text(json.dumps(rows))
+
+
 def published(given: argparse.Namespace) -> None:
     """The authors' examples: their sources with lips of the draft, as one more panel; see `published.py`."""
     torch.set_num_threads(1)
@@ -394,8 +474,41 @@ def tell(given: argparse.Namespace) -> None:
             cells = [_cell(rows, key) for key in FIGURES]
             lines.append([f"{words}: {len(rows)} clips", f"at least {bar:.2f}", *cells])
     head = ["clips", "bar", *FIGURES.values()]
-    parts = ["## The draft weights", TEXT, table(head, lines), *_presets_told(given.work)]
+    parts = ["## The draft weights", TEXT, table(head, lines), *_hearing_told(given.work)]
+    parts += [*_estimates_told(given.work), *_presets_told(given.work)]
     put("draft", "\n\n".join([*parts, *_references_told(given.work)]))
+
+
+def _hearing_told(work: Path) -> list[str]:
+    path = work / "hearing.json"
+    if not path.exists():
+        return []
+    lines = []
+    for which, row in json.loads(path.read_text()).items():
+        means = (mean_interval(row[name]) for name in HELD_OUT)
+        cells = [f"{m.value:.2f} ({m.low:.2f} … {m.high:.2f})" for m in means]
+        lines.append([which, f"{row['style']:.4f}", f"{row['time']:.3f}", *cells])
+    text = (
+        "What the network is told of the sound is the *style* that is added to the embedding of time. How much it varies "
+        "from sound to sound, the embedding of time from step to step (deviation, mean over channels), and how a straight "
+        "line through it, fitted on clips of the training, tells the aperture of held-out clips (correlation):"
+    )
+    return [text, table(["", "style", "time", *HELD_OUT], lines)]
+
+
+def _estimates_told(work: Path) -> list[str]:
+    path = work / "estimates.json"
+    if not path.exists():
+        return []
+    rows = json.loads(path.read_text())
+    lines = [[name, *(f"{value:.1f}" for value in row.values())] for name, row in rows.items()]
+    text = (
+        "How far the one-step estimate of the clean face is off, by diffusion step (RMS, grey levels of the lower half, "
+        f"{ESTIMATED} held-out clips), beside the reference itself. With a network that says the noise, an error is "
+        "157 times as large at step 999 as at 258; here none is enlarged, so the terms that judge the estimate see a face "
+        "at every step, and need no weighting by step:"
+    )
+    return [text, table(["", *next(iter(rows.values()))], lines)]
 
 
 def _presets_told(work: Path) -> list[str]:
