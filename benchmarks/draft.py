@@ -417,8 +417,10 @@ def published(given: argparse.Namespace) -> None:
         for path in paths[: given.clips]:
             if kept(folder, path.stem) is None:
                 source = panels_of(path)[REAL]
-                shown = painted(path, source, engine, shot, landmarker, folder)
-                speech = speech_of(path, len(shown), truths.get(path.name))
+                shown, first = painted(path, source, engine, shot, landmarker, folder)
+                truth = truths.get(path.name)
+                speech = speech_of(path, len(shown), None if truth is None else truth[first:])
+                source = source[first : first + len(shown)]
                 found = measure_clip(see(shown, landmarker), see(source, landmarker), speech, judges)
                 keep(folder, path.stem, path.name, {ROW: found})
             figures = kept(folder, path.stem)[ROW].figures
@@ -432,8 +434,8 @@ def painted(
     shot: Shot,
     landmarker: FaceLandmarker,
     folder: Path,
-) -> npt.NDArray[np.uint8]:
-    """The views of a source with new lips, on the product's own road, and a strip of them beside the source."""
+) -> tuple[npt.NDArray[np.uint8], int]:
+    """The views of a source with new lips, on the product's own road, and the first frame in which it saw a face."""
     with tempfile.TemporaryDirectory() as fresh:
         video = Path(fresh) / "source.mkv"
         with av.open(str(video), "w") as file:
@@ -446,7 +448,9 @@ def painted(
         views = generate(take, sound, engine.inpainter, shot)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / f"{path.stem}-views.npy", views[::5])
-    return views
+    frames = np.rint(take.seconds * 25).astype(int)
+    assert np.array_equal(frames, np.arange(frames[0], frames[0] + len(frames)))  # it is seen without a gap
+    return views, int(frames[0])
 
 
 def rows_of(work: Path, name: str) -> list[dict[str, float]]:

@@ -183,3 +183,11 @@ def test_every_option_has_a_kind_and_the_network_knows_its_names():
     assert {f.name for f in fields(SyncOptions) if f.default is None} == OPTIONAL
     assert set(PRECISIONS) == {"auto", *NETWORK_PRECISIONS}
     assert set(SAMPLERS) == set(NETWORK_SAMPLERS)
+
+
+def test_the_draft_is_shown_another_frame_unless_a_reference_is_asked_for() -> None:
+    assert SyncOptions().shown_reference == "same"
+    assert SyncOptions(preset="draft").shown_reference == "first"
+    assert SyncOptions(weights="draft").shown_reference == "first"
+    assert SyncOptions(preset="draft", weights="diff2lip").shown_reference == "same"
+    assert SyncOptions(preset="draft", reference="pose").shown_reference == "pose"

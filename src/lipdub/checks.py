@@ -105,9 +105,9 @@ def check_reference(options: SyncOptions) -> None:
     Raises:
         OptionError: it is not.
     """
-    if options.reference not in REFERENCES and not Path(options.reference).is_file():
-        known = ", ".join(REFERENCES)
-        raise OptionError(f"--reference takes {known} or a picture; there is no file {options.reference}.")
+    if options.shown_reference not in REFERENCES and not Path(options.shown_reference).is_file():
+        known, given = ", ".join(REFERENCES), options.shown_reference
+        raise OptionError(f"--reference takes {known} or a picture; there is no file {given}.")
 
 
 def check_debug_video(options: SyncOptions, others: tuple[Path, ...]) -> None:
@@ -174,7 +174,7 @@ def pictured(options: SyncOptions) -> bool:
 
 def files_of(options: SyncOptions) -> tuple[Path, ...]:
     """Files that options name, beside movie and dub."""
-    reference = options.reference if options.reference not in REFERENCES else None
+    reference = options.shown_reference if options.shown_reference not in REFERENCES else None
     face = options.faces if pictured(options) else None
     named = (
         reference, face, options.plan, options.speech, options.background, options.cues, options.restorer,

@@ -35,10 +35,10 @@ TEXTS: dict[str, tuple[Any, str]] = {
         "them.",
     ),
     "reference": (
-        str,
-        "What the network is shown of the person: same (each frame itself), first, random, pose (a frame, of "
-        "any shot, with the mouth at rest and the head held alike; changed only between sentences), or a "
-        "picture.",
+        str | None,
+        "What the network is shown of the person: same (each frame itself; the default), first (the default "
+        "of the draft weights), random, pose (a frame, of any shot, with the mouth at rest and the head "
+        "held alike; changed only between sentences), or a picture.",
     ),
     "weights": (
         str | None,

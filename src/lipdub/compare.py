@@ -156,7 +156,7 @@ def _plan_around(
     pcm: npt.NDArray[np.int16],
     progress: Progress,
 ) -> Plan:
-    reach = LOOK_AROUND_REFERENCE if options.reference in {"first", "random", "pose"} else LOOK_AROUND
+    reach = LOOK_AROUND_REFERENCE if options.shown_reference in {"first", "random", "pose"} else LOOK_AROUND
     if options.cues is not None or face_numbers(options.faces) is not None:
         return decide(movie, options, work, pcm, progress)  # numbers are those of the whole movie
     nearby = replace(options, start=max(now - reach, Fraction(0)), end=now + reach)

@@ -72,7 +72,7 @@ def decide(
     cast = _cast(found, movie, options, dub, gates)
     cast = replace(cast, notes=tuple(dict.fromkeys((*found.notes, *notes, *cast.notes))))
     talk = {} if dub is None else {DUB: dub}
-    reference = options.reference, found.reference
+    reference = options.shown_reference, found.reference
     plan = make_plan(found.analysis, movie, *reference, options.seed, cast, talk=talk, gates=gates)
     plan = plan if movie.still else within(plan, options.start, options.end, 1 / movie.rate)
     return replace(plan, key=content_key(movie.path))

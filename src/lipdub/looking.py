@@ -100,8 +100,8 @@ def look_at(
     embedder = load_embedder(progress)
     with load_landmarker(progress) as landmarker:
         reference = person = record = None
-        if options.reference not in REFERENCES:
-            reference = picture_reference(Path(options.reference), landmarker)
+        if options.shown_reference not in REFERENCES:
+            reference = picture_reference(Path(options.shown_reference), landmarker)
         if pictured(options):
             person = pictured_face(options.faces, landmarker, embedder)
         if not movie.still:

@@ -33,7 +33,7 @@ KINDS: Mapping[str, type] = {
 }  # fmt: skip
 OPTIONAL = frozenset(
     {"weights", "steps", "batch_size", "start", "end", "plan", "language", "speech", "background",
-     "work_dir", "cues", "debug_video", "restorer"}
+     "work_dir", "cues", "debug_video", "restorer", "reference"}
 )  # fmt: skip
 SIGNED = frozenset({"audio_offset"})
 """Times that may be negative."""
@@ -68,7 +68,8 @@ class SyncOptions:
         reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
             second away), ``pose`` (a frame of the same person, of any shot, with the mouth at rest and the
             head held alike; changed in pauses, never inside a sentence), or the path of a picture of the
-            person.
+            person. None is ``first`` for the draft weights, which keep too much of a mouth that they are
+            shown, and ``same`` for all others.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
         batch_size: faces the network works on at once, at least 1; None fits the device.
@@ -107,7 +108,7 @@ class SyncOptions:
     preset: str = "standard"
     steps: int | None = None
     sampler: str = "ddim"
-    reference: str = "same"
+    reference: str | None = None
     device: str = "auto"
     precision: str = "auto"
     batch_size: int | None = None
@@ -173,6 +174,13 @@ class SyncOptions:
     def network_weights(self) -> str:
         """Name or path of the weights: those asked for, else the preset's."""
         return self.weights if self.weights is not None else PRESETS[self.preset].weights
+
+    @property
+    def shown_reference(self) -> str:
+        """What the network is shown of the person: what was asked for, else what suits its weights."""
+        if self.reference is not None:
+            return self.reference
+        return "first" if self.network_weights == DRAFT_WEIGHTS else "same"
 
     @property
     def may_use_draft(self) -> bool:

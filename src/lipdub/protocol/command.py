@@ -75,7 +75,7 @@ def run(
     Raises:
         LipdubError: see `lipdub.errors`.
     """
-    shot = Shot(mode, options.reference, options.seed)
+    shot = Shot(mode, options.shown_reference, options.seed)
     task = Task(pairs, output, root, shot, rows_named(rows), truth, syncnet, expert)
     check_task(task, None if only_rows else options.network_weights)
     check_folder(output)
