@@ -196,17 +196,27 @@ def test_a_hub_that_cannot_be_reached(job: Path):
 
 @pytest.mark.usefixtures("no_hub")
 def test_the_preset_draft_needs_no_hub(job: Path):
-    result = sync_in(job, "--plan", job / "plan.json", "--preset", "draft", "--device", "cpu", "--json")
+    options = [
+        "--preset",
+        "draft",
+        "--device",
+        "cpu",
+        "--codec",
+        "ffv1",
+        "--json",
+    ]  # what is left alone is equal
+    result = sync_in(job, "--plan", job / "plan.json", *options, out="out.mkv")
     assert result.exit_code == 0, result.output
     told, entry = json.loads(result.stdout), weights.load_catalogue()["draft"]
     assert (told["frames"], told["changed"]) == (10, 4)
     assert (told["weights"], told["weights_sha256"]) == ("draft", entry.sha256)
     assert "commercially" in result.stderr  # their licence, once on a machine
-    before, after = (frames_of(job / name) for name in ("movie.mp4", "out.mp4"))
+    before, after = (frames_of(job / name) for name in ("movie.mp4", "out.mkv"))
     x, y, width, height = (round(value) for value in BOX[:4])
     mouth = slice(y + height * 5 // 8, y + height * 7 // 8), slice(x + width // 4, x + width * 3 // 4)
     differences = [np.abs(a[mouth] - b[mouth]).mean() for a, b in zip(before, after, strict=True)]
-    assert min(differences[2:6]) > 2 * max(differences[:2] + differences[6:]), differences
+    assert max(differences[:2] + differences[6:]) == 0, differences
+    assert min(differences[2:6]) > 0.5, differences
 
 
 @pytest.mark.usefixtures("no_hub")

@@ -14,7 +14,7 @@ from lipdub.faces.detect import FaceDetector, FaceLandmarker
 from lipdub.faces.identity import SFace
 from lipdub.faces.restore import Blended, OnnxRestorer, Restorer
 from lipdub.network import network_file
-from lipdub.options import SyncOptions
+from lipdub.options import DRAFT_WEIGHTS, SyncOptions
 from lipdub.progress import Progress, fetching, silent
 from lipdub.render import Crops, Inpainter, Threaded
 
@@ -75,6 +75,11 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
     }
     engine = Engine(inpainter, file.name or str(file.path), file.sha256, settings, notes)
     return restoring(engine, options, progress)
+
+
+def as_painted(options: SyncOptions, engine: Engine) -> SyncOptions:
+    """The options, naming the draft weights where they stand in: what a network is shown depends on them."""
+    return replace(options, weights=DRAFT_WEIGHTS) if engine.weights == DRAFT_WEIGHTS else options
 
 
 def restoring(engine: Engine, options: SyncOptions, progress: Progress = silent) -> Engine:

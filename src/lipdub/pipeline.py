@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lipdub.checks import check_job, encoding_for
 from lipdub.deciding import decide, show_decisions
-from lipdub.engine import LANDMARKER, Engine, fetch, load_engine, restoring
+from lipdub.engine import LANDMARKER, Engine, as_painted, fetch, load_engine, restoring
 from lipdub.errors import OptionError
 from lipdub.identity import segments_of
 from lipdub.journal import Journal
@@ -116,6 +116,7 @@ def sync(
         engine = restoring(Engine(inpainter, "given", None), options, progress)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
+        options = as_painted(options, engine)
         if given is None:  # after the network, in whose place others are offered where no hub is reached
             fetch(LANDMARKER, progress)
         sound = hear(track, work / "dub.pcm", progress)

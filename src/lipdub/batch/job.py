@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def job_key(job: Job, weights: str | None = None) -> str:
         "audio": _file(job.audio),
         "output": os.path.realpath(job.output),
         "weights": _weights(weights or job.options.network_weights),
-        "reference": _reference(job.options.shown_reference),
+        "reference": _reference(replace(job.options, weights=weights or job.options.weights).shown_reference),
         "faces": _faces(job.options.faces),
         "files": [_file(Path(name)) if name else None for name in _named_files(job.options)],
         "stems": [_file(path) for path in _stems(job.options.cues)],
