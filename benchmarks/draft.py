@@ -471,7 +471,7 @@ def sheet(given: argparse.Namespace) -> None:
             cv2.putText(label, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
             parts += [label, strip]
     target = Path(__file__).with_name("draft.jpg")
-    cv2.imwrite(str(target), np.vstack(parts)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2.imwrite(str(target), np.vstack(parts)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
 
 
 def tell(given: argparse.Namespace) -> None:
