@@ -200,15 +200,14 @@ def painted(
     return compose(images, ddim(denoise, x, START, alphas_cumprod().tolist()))
 
 
-def agreement(
+def apertures(
     faces: list[npt.NDArray[np.uint8]],
     stored: list[npt.NDArray[np.uint8]],
     margin: float,
     landmarker: FaceLandmarker,
-    true: npt.NDArray[np.float64],
-) -> float:
-    """Correlation, at lag 0, of the aperture of faces that are laid into their stored pictures."""
-    apertures = []
+) -> npt.NDArray[np.float64]:
+    """Of the lips of faces that are laid into their stored pictures, [n]; NaN where none is seen."""
+    found = []
     inner = round(CANVAS / (1 + 2 * margin))
     edge = (CANVAS - inner) // 2
     wide = [round(pixels * ASPECT) for pixels in (CANVAS, inner, edge)]
@@ -218,8 +217,19 @@ def agreement(
             face, (wide[1], inner), interpolation=cv2.INTER_CUBIC
         )
         seen = landmarker(cv2.copyMakeBorder(canvas, 60, 60, 60, 60, cv2.BORDER_REPLICATE))
-        apertures.append(lip_aperture(seen[0].landmarks) if seen else float("nan"))
-    return aperture_agreement(apertures, true).correlation
+        found.append(lip_aperture(seen[0].landmarks) if seen else float("nan"))
+    return np.array(found)
+
+
+def agreement(
+    faces: list[npt.NDArray[np.uint8]],
+    stored: list[npt.NDArray[np.uint8]],
+    margin: float,
+    landmarker: FaceLandmarker,
+    true: npt.NDArray[np.float64],
+) -> float:
+    """Correlation, at lag 0, of these apertures with the true ones."""
+    return aperture_agreement(apertures(faces, stored, margin, landmarker), true).correlation
 
 
 def cosine(judge: torch.nn.Module, faces: list[npt.NDArray[np.uint8]], clip: Clip) -> float:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+from ablation import apertures
 from common import FOOTAGE, put, table
 from lipdub.dataset.augmenting import show
 from lipdub.dataset.clips import Clip, Clips
@@ -34,16 +35,14 @@ from lipdub.dataset.sampling import Look
 from lipdub.diffusion.corruption import corrupt, roots
 from lipdub.diffusion.denoiser import x0_of
 from lipdub.diffusion.inpaint import inpaint, make_noise
-from lipdub.engine import Engine, fetch_if_possible, load_embedder, load_engine, load_landmarker
+from lipdub.engine import Engine, load_engine, load_landmarker
 from lipdub.evaluation.bootstrap import mean_interval
-from lipdub.evaluation.judges import Judges, inception_judge, lpips_judge
 from lipdub.evaluation.kept import keep, kept
 from lipdub.evaluation.landmarks import aperture_agreement
 from lipdub.evaluation.measure import measure as measure_clip
 from lipdub.evaluation.measure import see
 from lipdub.evaluation.summary import REAL
 from lipdub.evaluation.views import SIDE
-from lipdub.faces.crop import ASPECT, lip_aperture
 from lipdub.faces.detect import FaceLandmarker
 from lipdub.media.hearing import decode_for_network
 from lipdub.media.probe_sound import probe_audio
@@ -56,7 +55,7 @@ from lipdub.protocol.takes import take_of
 from lipdub.speech.reader import MelReader
 from lipdub.training.loader import Scenes, Taking, as_images
 from lipdub.weights import locate
-from published import panels_of, speech_of
+from published import judges_with, panels_of, speech_of
 
 SIZES = {
     "image_size": 128, "width": 32, "multipliers": [1, 2, 3, 4], "res_blocks": 1,
@@ -89,8 +88,6 @@ found: three quarters of an hour of one core (hearing, first small pictures), th
 pictures, of which 440 steps with all terms."""
 STEPS = 5
 """Of the preset draft."""
-CANVAS = 255
-"""Height, in pixels, at which the landmarker sees a stored picture."""
 BATCH, STRIP, LONG = 25, 6, 100
 SETS = {
     "grid": ("the GRID speaker, clips held out", 0.75),
@@ -279,24 +276,6 @@ def relipped(
     return list(made)
 
 
-def apertures(
-    faces: Pictures, stored: Pictures, margin: float, landmarker: FaceLandmarker
-) -> npt.NDArray[np.float64]:
-    """Of faces that are laid into their stored pictures."""
-    found = []
-    inner = round(CANVAS / (1 + 2 * margin))
-    edge = (CANVAS - inner) // 2
-    wide = [round(pixels * ASPECT) for pixels in (CANVAS, inner, edge)]
-    for face, around in zip(faces, stored, strict=True):
-        canvas = cv2.resize(around, (wide[0], CANVAS), interpolation=cv2.INTER_CUBIC)
-        canvas[edge : edge + inner, wide[2] : wide[2] + wide[1]] = cv2.resize(
-            face, (wide[1], inner), interpolation=cv2.INTER_CUBIC
-        )
-        seen = landmarker(cv2.copyMakeBorder(canvas, 60, 60, 60, 60, cv2.BORDER_REPLICATE))
-        found.append(lip_aperture(seen[0].landmarks) if seen else float("nan"))
-    return np.array(found)
-
-
 def presets(given: argparse.Namespace) -> None:
     """What steps buy: agreement, sharpness, error, and the distance from what `LONG` steps paint."""
     torch.set_num_threads(1)
@@ -407,13 +386,7 @@ def published(given: argparse.Namespace) -> None:
     folder = given.work / f"published-{given.reference}"
     shot = Shot("cross", given.reference)
     with load_landmarker() as landmarker:
-        lpips, inception = fetch_if_possible("lpips_alex"), fetch_if_possible("inception")
-        judges = Judges(
-            landmarker,
-            load_embedder(),
-            lpips_judge(lpips) if lpips else None,
-            inception_judge(inception) if inception else None,
-        )
+        judges = judges_with(landmarker)
         for path in paths[: given.clips]:
             if kept(folder, path.stem) is None:
                 source = panels_of(path)[REAL]

@@ -140,19 +140,25 @@ def parts_table(clips):
     return ResultTable(PARTS_COLUMNS, rows)
 
 
+def judges_with(landmarker, expert=None):
+    """The networks that measure: those that can be had, and a sync expert's file if there is one."""
+    lpips, inception = fetch_if_possible("lpips_alex"), fetch_if_possible("inception")
+    return Judges(
+        landmarker,
+        load_embedder(),
+        lpips_judge(lpips) if lpips else None,
+        inception_judge(inception) if inception else None,
+        expert=expert_judge(expert) if expert else None,
+    )
+
+
 def main():
     paths = sorted((FOOTAGE / "published").glob("*.mp4"))
     truths = np.load(FOOTAGE / "published" / "true_apertures.npz")
     with tempfile.TemporaryDirectory() as fresh, load_landmarker() as landmarker:
         folder = Path(sys.argv[1] if sys.argv[1:] else fresh)
-        lpips, inception = fetch_if_possible("lpips_alex"), fetch_if_possible("inception")
-        judges = Judges(
-            landmarker,
-            load_embedder(),
-            lpips_judge(lpips) if lpips else None,
-            inception_judge(inception) if inception else None,
-            expert=expert_judge(Path(sys.argv[2])) if sys.argv[2:] and Path(sys.argv[2]).is_file() else None,
-        )
+        expert = Path(sys.argv[2]) if sys.argv[2:] and Path(sys.argv[2]).is_file() else None
+        judges = judges_with(landmarker, expert)
         clips = []
         for path in paths:
             truth = truths.get(path.name)

@@ -59,5 +59,7 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "log_every": (int, "Steps between two lines of the log, beside the first and the last."),
     "fresh": (bool, "Start over instead of going on."),
 }
-FINETUNE_TEXTS = {name: text for name, text in TRAIN_TEXTS.items() if name not in {"network", "balance"}}
-"""Of `lipdub finetune`: the weights that it begins with say the network, and one person needs no balance."""
+NOT_OF_FINETUNE = frozenset({"network", "balance", "hear"})
+"""The weights that it begins with say the network, and hear; and one person needs no balance."""
+FINETUNE_TEXTS = {name: text for name, text in TRAIN_TEXTS.items() if name not in NOT_OF_FINETUNE}
+"""Of `lipdub finetune`."""
