@@ -125,8 +125,8 @@ def test_something_else_than_tensors(tmp_path: Path, content: object) -> None:
             "have a parameter label_emb.weight, which is none of Diff2Lip's",
         ),
         ({"out.2.bias": torch.zeros(3)}, r"out.2.bias has shape \[3\] instead of \[6\]"),
-        ({"input_blocks.0.0.weight": torch.zeros(24, 9, 3, 3)}, "no possible Diff2Lip network"),
-        ({"input_blocks.0.0.weight": torch.zeros(())}, "no possible Diff2Lip network"),
+        ({"time_embed.0.weight": torch.zeros(96, 24)}, "no possible Diff2Lip network"),
+        ({"time_embed.0.weight": torch.zeros(())}, "no possible Diff2Lip network"),
     ],
 )
 def test_weights_of_another_network(tmp_path: Path, change: dict[str, Tensor | None], message: str) -> None:
@@ -141,6 +141,6 @@ def test_a_wholly_other_or_empty_file(tmp_path: Path) -> None:
         torch.save(weights, tmp_path / "weights.pt")
         with pytest.raises(
             WeightsFormatError,
-            match=r"is no Diff2Lip checkpoint: .* no parameter input_blocks\.0\.0\.weight\.$",
+            match=r"is no Diff2Lip checkpoint: .* no parameter time_embed\.0\.weight\.$",
         ):
             load_checkpoint(tmp_path / "weights.pt")

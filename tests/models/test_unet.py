@@ -87,3 +87,16 @@ def test_a_patch_folds_pixels_into_channels_and_back() -> None:
         answer = network(image, torch.tensor([3, 900]), image, image, mel)
     assert torch.equal(answer[:, 0, ::2, 1::2], torch.ones(2, 16, 16))
     assert answer.sum() == 2 * 16 * 16
+
+
+def test_the_finest_map_may_be_wider_than_the_embedding_says() -> None:
+    config = Diff2LipConfig(
+        image_size=32, width=32, multipliers=(2, 3), res_blocks=1, attention_resolutions=(), head_width=32,
+        audio_multipliers=(2, 1), patch=2,
+    )  # fmt: skip
+    network = Diff2Lip(config).eval()
+    assert network.time_embed[2].weight.shape == (128, 128)
+    assert network.input_blocks[0][0].weight.shape == (64, 9 * 4, 3, 3)
+    image = torch.randn(2, 3, 32, 32)
+    answer = network(image, torch.tensor([3, 900]), image, image, torch.randn(2, 80, 16))
+    assert answer.shape == (2, 6, 32, 32)

@@ -98,6 +98,26 @@ def test_a_training_hears_first_and_may_keep_what_it_hears(tmp_path: Path) -> No
     assert not torch.equal(first.out[2].weight, longer.out[2].weight)
 
 
+def test_what_is_kept_in_training_learns_before_it(heard: Heard) -> None:
+    network = small_network()
+    network.audio_encoder.requires_grad_(False)  # as --keep-hearing leaves it
+    before = [p.clone() for p in network.audio_encoder.parameters()]
+    learn_to_hear(network, heard, 3)
+    after = list(network.audio_encoder.parameters())
+    assert not any(p.requires_grad for p in after)
+    assert all(p.grad is None for p in after)
+    assert not all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert all(p.requires_grad for p in network.audio_encoder_to_style.parameters())
+
+
+def test_half_numbers_hear_as_well(heard: Heard) -> None:
+    losses: dict[torch.dtype | None, list[float]] = {None: [], torch.bfloat16: []}
+    for half, found in losses.items():
+        learn_to_hear(small_network(), heard, 20, half=half, told=lambda _, loss, found=found: found.append(loss))
+    exact, rough = (np.array(each) for each in losses.values())
+    assert 0 < np.abs(rough - exact).max() < 0.05
+
+
 def test_weights_that_know_how_to_paint_are_not_made_to_hear_anew() -> None:
     with pytest.raises(OptionError, match=r"--hear is for random first weights"):
         TrainOptions(hear=100, init_from="weights.safetensors")

@@ -26,7 +26,7 @@ class AudioEncoder(nn.Module):
             nn.Conv1d(MELS, IMAGE_HEIGHT, 3, padding=1), GroupNorm32(IMAGE_HEIGHT), nn.SiLU()
         )
         stages, _ = encoder_stages(widths, width, AUDIO_RES_BLOCKS, _downs(len(widths)), [None] * len(widths))
-        self.encoder_blocks = nn.ModuleList([Stage(nn.Conv2d(1, width, 3, padding=1)), *stages])
+        self.encoder_blocks = nn.ModuleList([Stage(nn.Conv2d(1, widths[0], 3, padding=1)), *stages])
         self.middle_block = Stage(ResBlock(self.channels, width, self.channels))
 
     def forward(self, mel: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ Shapes: TypeAlias = Mapping[str, Sequence[int]]
 class Diff2LipConfig:
     """Sizes of the network (arXiv 2308.09716, section 3; a UNet in the style of guided-diffusion).
 
-    `width` is the number of channels of the finest map, `multipliers` scale it level by level, each level
+    `multipliers` of `width` are the channels of the maps, level by level from the finest on, each level
     halving the map; `attention_resolutions` are map sizes. Two choices are not the paper's, and theirs by
     default: squares of `patch` x `patch` pixels are folded into channels, so that the finest map is that much
     smaller (simple diffusion, arXiv 2301.11093, section 3); and `prediction` is what the first three channels
@@ -130,7 +130,7 @@ def _fields_from_json(text: str) -> dict[str, Any]:
 
 
 def _fields_from_shapes(shapes: Shapes) -> dict[str, Any]:
-    width = shapes["input_blocks.0.0.weight"][0]
+    width = shapes["time_embed.0.weight"][1]
     levels, res_blocks = _levels(shapes)
     per_level = res_blocks + 1  # in the encoder a level ends with its downsampling
     starts = range(1, 1 + levels * per_level, per_level)
@@ -138,7 +138,7 @@ def _fields_from_shapes(shapes: Shapes) -> dict[str, Any]:
     attended = [
         image_size >> level for level, i in enumerate(starts) if f"input_blocks.{i}.1.qkv.weight" in shapes
     ]
-    audio_width = shapes["audio_encoder.encoder_blocks.0.0.weight"][0]
+    audio_width = shapes["audio_encoder.time_embed.0.weight"][1]
     audio_blocks = _count(shapes, "audio_encoder.encoder_blocks")
     return {
         "image_size": image_size,

@@ -36,14 +36,14 @@ class Diff2Lip(nn.Module):
 
         self.time_embed = TimeEmbedding(config.width, embedding)
         self.input_blocks = nn.ModuleList(
-            [Stage(nn.Conv2d(9 * squares, config.width, 3, padding=1)), *stages]
+            [Stage(nn.Conv2d(9 * squares, widths[0], 3, padding=1)), *stages]
         )
         self.middle_block = Stage(
             ResBlock(widths[-1], embedding, widths[-1]),
             *attention(widths[-1], config.head_width),
             ResBlock(widths[-1], embedding, widths[-1]),
         )
-        self.output_blocks = _decoder(widths, [config.width, *given], embedding, config.res_blocks, heads)
+        self.output_blocks = _decoder(widths, [widths[0], *given], embedding, config.res_blocks, heads)
         self.out = nn.Sequential(
             GroupNorm32(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], 6 * squares, 3, padding=1))
         )

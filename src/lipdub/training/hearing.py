@@ -61,7 +61,7 @@ def listen(clips: Sequence[Clip], balance: float) -> Heard:
 
     Args:
         clips: from shards that `lipdub prepare` made.
-        balance: see `dataset.sampling.order`.
+        balance: a speaker is heard in proportion to his number of frames to this power.
 
     Raises:
         DatasetError: there are no others.
@@ -92,7 +92,7 @@ def _evened(
             around = np.pad(aperture / spread, REACH, mode="edge")
             mels.append(windows)
             lips.append(np.lib.stride_tricks.sliding_window_view(around, 2 * REACH + 1).astype(np.float32))
-            chances.append(np.full(len(aperture), len(own) ** balance / frames))
+            chances.append(np.full(len(aperture), frames**balance / frames))
     if not mels:
         raise DatasetError(
             "No lips move in the clips, from which a network could learn to hear; leave out --hear."
@@ -107,16 +107,18 @@ def learn_to_hear(
     steps: int,
     *,
     lr: float = 1e-3,
+    half: torch.dtype | None = None,
     seed: int = 7,
     told: Callable[[int, float], None] = lambda step, loss: None,
 ) -> nn.Linear:
     """Train the audio encoder, in place, to tell the aperture of the lips from a mel window.
 
     Args:
-        network: of which nothing else changes.
+        network: of which nothing else changes. Parameters that are not to be trained learn here, too.
         heard: what it learns from.
         steps: updates of `BATCH` frames; the learning rate falls to 0 in half a cosine.
         lr: the first learning rate.
+        half: bfloat16, in which the network then computes, or None for float32.
         seed: of what is drawn.
         told: is told of each step and its loss.
 
@@ -128,6 +130,9 @@ def learn_to_hear(
         torch.manual_seed(seed)
         reader = nn.Linear(network.config.embedding_width, 2 * REACH + 1).to(device)
     learning = [network.audio_encoder, network.audio_encoder_to_style]
+    kept = [p for each in learning for p in each.parameters() if not p.requires_grad]
+    for parameter in kept:
+        parameter.requires_grad_()
     optimiser = torch.optim.AdamW([p for each in (*learning, reader) for p in each.parameters()], lr)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     draw = np.random.default_rng(seed)
@@ -135,14 +140,18 @@ def learn_to_hear(
     for step in range(steps):
         mels, lips = (part.to(device) for part in heard.some(BATCH, draw))
         louder = torch.from_numpy(draw.uniform(-LOUDER, LOUDER, (BATCH, 1, 1)).astype(np.float32)).to(device)
-        style = network.audio_style((mels + louder).clamp(-4, 4))
-        loss = F.smooth_l1_loss(reader(style), lips)
+        with torch.autocast(device.type, half, enabled=half is not None):
+            style = network.audio_style((mels + louder).clamp(-4, 4))
+        loss = F.smooth_l1_loss(reader(style.float()), lips)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimiser.step()
         falling.step()
         told(step, loss.item())
     make_audible(network, heard, draw)
+    for parameter in kept:
+        parameter.requires_grad_(False)
+        parameter.grad = None
     return reader
 
 

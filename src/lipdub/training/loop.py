@@ -150,7 +150,7 @@ def _prepare(
     run = _begun(folder, options, place, kind, clips.fingerprint if world.first else None)
     usable(clips)
     if options.hear and run.step == 0:
-        _hear(run, clips, options, progress)
+        _hear(run, clips, options, progress, torch.bfloat16 if kind is torch.bfloat16 else None)
     run.join(world)
     weightings: dict[str, Weighting | None] = dict.fromkeys(JUDGED_TERMS, WEIGHTINGS[options.weighting])
     weightings["l2"] = WEIGHTINGS[options.weighting_l2]
@@ -169,10 +169,12 @@ def _prepare(
     return work
 
 
-def _hear(run: Run, clips: Clips, options: TrainOptions, progress: Progress) -> None:
+def _hear(
+    run: Run, clips: Clips, options: TrainOptions, progress: Progress, half: torch.dtype | None
+) -> None:
     """Let a run hear before its first step; each process computes the same."""
     learn_to_hear(
-        run.network, listen(clips, options.balance), options.hear, seed=options.seed,
+        run.network, listen(clips, options.balance), options.hear, half=half, seed=options.seed,
         told=lambda step, _: progress(Step("hear", step + 1, options.hear, "steps")),
     )  # fmt: skip
     run.ema = Ema.of(run.network, options.ema)

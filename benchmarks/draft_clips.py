@@ -1,0 +1,165 @@
+"""What the draft paints on clips that nobody was trained on, and how it is judged. Part of `draft.py`."""
+
+import argparse
+import json
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ablation import apertures
+from lipdub.dataset.augmenting import show
+from lipdub.dataset.clips import Clip, Clips
+from lipdub.dataset.sampling import Look
+from lipdub.diffusion.inpaint import inpaint, make_noise
+from lipdub.evaluation.bootstrap import mean_interval
+from lipdub.evaluation.landmarks import aperture_agreement
+from lipdub.faces.detect import FaceLandmarker
+from lipdub.models import Diff2Lip, load_checkpoint
+from lipdub.options import PRESETS
+from lipdub.speech.reader import MelReader
+from lipdub.training.loader import as_images
+from lipdub.weights import locate
+
+BATCH, STRIP, LONG = 25, 6, 100
+SHARP_ROWS, SHARP_COLUMNS = slice(70, 118), slice(28, 100)
+"""Of a face of 128x128 pixels, where the mouth is: its lower half without chin and cheeks."""
+
+Pictures = list[npt.NDArray[np.uint8]]
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Held-out clips of one set, each with the face of another clip of the same speaker."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    network = load_checkpoint(given.weights)
+    clips = list(Clips([given.held_out]))
+    clips = clips[:: max(1, len(clips) // given.clips)][: given.clips] if given.clips else clips
+    lent = faces_lent(clips)
+    with (
+        FaceLandmarker(locate("face_landmarker")) as landmarker,
+        (given.work / f"{given.name}.jsonl").open("a") as file,
+    ):
+        for clip in clips:
+            stored, faces, made = repainted(network, clip, lent[clip.key], given.steps)
+            row = judged(clip, stored, faces, made, landmarker)
+            chosen = np.linspace(0, clip.frames - 1, STRIP).round().astype(int)
+            strip = np.vstack([np.hstack([each[k] for k in chosen]) for each in (faces, made)])
+            (given.work / "strips").mkdir(exist_ok=True)
+            np.save(given.work / "strips" / f"{given.name}-{clip.key}.npy", strip)
+            file.write(json.dumps({"clip": clip.key, "speaker": clip.speaker, **row}) + "\n")
+            file.flush()
+            print(clip.key, {k: round(v, 3) for k, v in row.items()}, flush=True)
+    rows = [json.loads(line) for line in (given.work / f"{given.name}.jsonl").read_text().splitlines()]
+    for key in ("truth", "late", "still", "sharp", "sharp_gradient", "aperture_ratio", "l1"):
+        found = mean_interval([row[key] for row in rows])
+        print(f"{key}: {found.value:.3f} ({found.low:.3f} … {found.high:.3f}) of {found.clips}")
+
+
+def faces_lent(clips: list[Clip]) -> dict[str, tuple[Clip, int, int]]:
+    """For each clip, another of its speaker and its frame that is shown; if there is none, frames of its own.
+
+    Returns:
+        The clip, the frame for the first half of the clip, and that for the second: in a clip's own case each is
+        a second away at least.
+    """
+    lent = {}
+    for clip in clips:
+        others = [other for other in clips if other.speaker == clip.speaker]
+        other = others[(others.index(clip) + 1) % len(others)]
+        lent[clip.key] = (other, 0, 0) if other is not clip else (clip, clip.frames - 1, 0)
+    return lent
+
+
+def repainted(
+    network: Diff2Lip, clip: Clip, lent: tuple[Clip, int, int], steps: int
+) -> tuple[Pictures, Pictures, Pictures]:
+    """The stored pictures of a clip, its faces, and the faces with lips by the network."""
+    size = network.config.image_size
+    stored = [clip.picture(k) for k in range(clip.frames)]
+    faces = [show(picture, clip.margin, size, Look()) for picture in stored]
+    other, early, late = lent
+    shown = {k: show(other.picture(k), other.margin, size, Look()) for k in {early, late}}
+    references = [shown[early if k < clip.frames / 2 else late] for k in range(clip.frames)]
+    mels = MelReader(clip.sound()).windows([Fraction(k, 25) for k in range(clip.frames)])
+    return stored, faces, relipped(network, faces, references, torch.from_numpy(mels), steps)
+
+
+def judged(
+    clip: Clip, stored: Pictures, faces: Pictures, made: Pictures, landmarker: FaceLandmarker
+) -> dict[str, float]:
+    """How the painted lips go with the true ones, and how sharp they are."""
+    true = np.array(clip.meta["aperture"], np.float64)
+    ours, seen = (apertures(each, stored, clip.margin, landmarker) for each in (made, faces))
+    sharp = [np.mean([sharpness(face) for face in each], axis=0) for each in (made, faces)]
+    return {
+        "truth": aperture_agreement(ours, true).correlation,
+        "late": aperture_agreement(np.roll(ours, len(ours) // 2), true).correlation,
+        "still": aperture_agreement(seen, true).correlation,
+        "aperture_ratio": float(np.nanstd(ours) / np.nanstd(seen)),
+        "sharp": float(sharp[0][0] / sharp[1][0]),
+        "sharp_gradient": float(sharp[0][1] / sharp[1][1]),
+        "l1": float(np.abs(lower(made) - lower(faces)).mean()),
+    }
+
+
+def lower(faces: Pictures) -> npt.NDArray[np.float32]:
+    """The halves that are repainted."""
+    return np.stack(faces)[:, len(faces[0]) // 2 :].astype(np.float32)
+
+
+def relipped(
+    network: Diff2Lip, faces: Pictures, references: Pictures, mels: torch.Tensor, steps: int
+) -> Pictures:
+    """The faces with lips that go with the sound."""
+    images, shown = as_images(faces), as_images(references)
+    noise = make_noise(network.config.image_size)
+    with torch.inference_mode():
+        parts = [
+            inpaint(
+                network,
+                images[k : k + BATCH],
+                shown[k : k + BATCH],
+                mels[k : k + BATCH],
+                noise,
+                steps=steps,
+            )
+            for k in range(0, len(faces), BATCH)
+        ]
+    made = ((torch.cat(parts) + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    return list(made)
+
+
+def presets(given: argparse.Namespace) -> None:
+    """What steps buy: agreement, sharpness, error, and the distance from what `LONG` steps paint."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    network = load_checkpoint(given.weights)
+    clips = list(Clips([given.held_out]))[:: max(1, len(Clips([given.held_out])) // given.clips)][
+        : given.clips
+    ]
+    lent = faces_lent(clips)
+    rows = {}
+    with FaceLandmarker(locate("face_landmarker")) as landmarker:
+        for clip in clips:
+            made_in = {}
+            for steps in (*sorted({p.steps for p in PRESETS.values()}), LONG):
+                stored, faces, made_in[steps] = repainted(network, clip, lent[clip.key], steps)
+                row = judged(clip, stored, faces, made_in[steps], landmarker)
+                rows.setdefault(steps, []).append(row)
+            for steps, made in made_in.items():
+                away = np.abs(lower(made) - lower(made_in[LONG])).mean()
+                rows[steps][-1]["away"] = float(away)
+            print(clip.key, flush=True)
+    (given.work / "presets.json").write_text(json.dumps(rows))
+
+
+def sharpness(face: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """Variance of the Laplacian and mean square of the gradient, of the mouth in a face of 128x128 pixels."""
+    grey = cv2.cvtColor(cv2.resize(face, (128, 128), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = grey.astype(np.float64)
+    laplacian = cv2.Laplacian(grey, cv2.CV_64F)[SHARP_ROWS, SHARP_COLUMNS]
+    slopes = [cv2.Sobel(grey, cv2.CV_64F, *way)[SHARP_ROWS, SHARP_COLUMNS] for way in ((1, 0), (0, 1))]
+    return float(laplacian.var()), float(np.mean(slopes[0] ** 2 + slopes[1] ** 2))

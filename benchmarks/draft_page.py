@@ -1,0 +1,141 @@
+"""The section of the draft on the page of the benchmarks, and its contact sheet. Part of `draft.py`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from common import put, table
+from draft_clips import LONG
+from draft_examples import ROW
+from draft_inside import ESTIMATED, HELD_OUT
+from lipdub.evaluation.bootstrap import mean_interval
+from lipdub.evaluation.kept import kept
+from lipdub.options import PRESETS, REFERENCES
+
+SETS = {
+    "grid": ("the GRID speaker, clips held out", 0.75),
+    "words": ("four word speakers never seen", 0.40),
+    "generated": ("eight generated speakers never seen", 0.40),
+}
+ON_SHEET = ("grid", "generated")
+"""Sets of which frames may be shown."""
+FIGURES = {
+    "truth": "aperture, own sound",
+    "late": "shifted by half the clip",
+    "aperture_ratio": "movement / true movement",
+    "sharp": "sharpness / true (Laplacian)",
+    "sharp_gradient": "sharpness / true (gradient)",
+    "l1": "error, grey levels",
+}
+TEXT = """Every frame of clips that nobody was trained on is painted in five steps, with the clip's own sound and the
+face of another clip of the speaker (or of the same, a second away, where he has one). Correlation of the aperture of the
+lips with the true one at lag 0, mean over clips (95 % interval, bootstrap over clips); *shifted by half the clip* is what chance makes of it. Sharpness is of the mouth at 128 pixels: variance of the Laplacian and
+mean square of the gradient, over those of the true frames."""
+
+
+def rows_of(work: Path, name: str) -> list[dict[str, float]]:
+    """What was measured of a set."""
+    path = work / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def sheet(given: argparse.Namespace) -> None:
+    """The three clips of each set on which the lips agree best, and the three on which they agree worst."""
+    parts = []
+    for name in ON_SHEET:
+        ranked = sorted(rows_of(given.work, name), key=lambda row: -row["truth"])
+        for row in (*ranked[:3], *ranked[3:][-3:]):
+            strip = np.load(given.work / "strips" / f"{name}-{row['clip']}.npy")
+            label = np.full((16, strip.shape[1], 3), 255, np.uint8)
+            text = f"{row['clip']}: correlation {row['truth']:+.2f} (true above, painted below)"
+            cv2.putText(label, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+            parts += [label, strip]
+    target = Path(__file__).with_name("draft.jpg")
+    cv2.imwrite(str(target), np.vstack(parts)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
+
+
+def tell(given: argparse.Namespace) -> None:
+    """The section of the page."""
+    lines = []
+    for name, (words, bar) in SETS.items():
+        rows = rows_of(given.work, name)
+        if rows:
+            cells = [_cell(rows, key) for key in FIGURES]
+            lines.append([f"{words}: {len(rows)} clips", f"at least {bar:.2f}", *cells])
+    head = ["clips", "bar", *FIGURES.values()]
+    parts = ["## The draft weights", TEXT, table(head, lines), *_hearing_told(given.work)]
+    parts += [*_estimates_told(given.work), *_presets_told(given.work)]
+    put("draft", "\n\n".join([*parts, *_references_told(given.work)]))
+
+
+def _hearing_told(work: Path) -> list[str]:
+    path = work / "hearing.json"
+    if not path.exists():
+        return []
+    lines = []
+    for which, row in json.loads(path.read_text()).items():
+        means = (mean_interval(row[name]) for name in HELD_OUT)
+        cells = [f"{m.value:.2f} ({m.low:.2f} … {m.high:.2f})" for m in means]
+        lines.append([which, f"{row['style']:.4f}", f"{row['time']:.3f}", *cells])
+    text = (
+        "What the network is told of the sound is the *style* that is added to the embedding of time. How much it varies "
+        "from sound to sound, the embedding of time from step to step (deviation, mean over channels), and how a straight "
+        "line through it, fitted on clips of the training, tells the aperture of held-out clips (correlation):"
+    )
+    return [text, table(["", "style", "time", *HELD_OUT], lines)]
+
+
+def _estimates_told(work: Path) -> list[str]:
+    path = work / "estimates.json"
+    if not path.exists():
+        return []
+    rows = json.loads(path.read_text())
+    lines = [[name, *(f"{value:.1f}" for value in row.values())] for name, row in rows.items()]
+    text = (
+        "How far the one-step estimate of the clean face is off, by diffusion step (RMS, grey levels of the lower half, "
+        f"{ESTIMATED} held-out clips), beside the reference itself. With a network that says the noise, an error is "
+        "157 times as large at step 999 as at 258; here none is enlarged, so the terms that judge the estimate see a face "
+        "at every step, and need no weighting by step:"
+    )
+    return [text, table(["", *next(iter(rows.values()))], lines)]
+
+
+def _presets_told(work: Path) -> list[str]:
+    path = work / "presets.json"
+    if not path.exists():
+        return []
+    rows = json.loads(path.read_text())
+    names = {str(preset.steps): name for name, preset in PRESETS.items()}
+    keys = {"truth": "aperture", "sharp": "sharpness", "l1": "error, grey levels"}
+    lines = [
+        [names.get(steps, "–"), steps, *(_cell(found, key) for key in (*keys, "away"))]
+        for steps, found in rows.items()
+    ]
+    head = ["preset", "steps", *keys.values(), f"away from {LONG} steps, grey levels"]
+    count = len(next(iter(rows.values())))
+    return [f"What steps buy, on {count} of the held-out clips:", table(head, lines)]
+
+
+def _references_told(work: Path) -> list[str]:
+    """How each reference does on the authors' examples."""
+    keys = ("truth", "leak", "leak_share", "identity", "flicker", "lpips")
+    lines = []
+    for name in REFERENCES:
+        files = sorted((work / f"published-{name}").glob("*.json"))
+        rows = [kept(path.parent, path.stem)[ROW].figures for path in files]
+        if rows:
+            cells = [_cell([row for row in rows if key in row], key) for key in keys]
+            lines.append([name, len(rows), *cells])
+    text = (
+        "On the authors' examples, by what the network is shown of the person (`--reference`); their own rows, of all "
+        "47, stand in the section of the examples:"
+    )
+    return [text, table(["reference", "clips", *keys], lines)] if lines else []
+
+
+def _cell(rows: list[dict[str, float]], key: str) -> str:
+    found = mean_interval([row[key] for row in rows])
+    return f"{found.value:.2f} ({found.low:.2f} … {found.high:.2f})"
