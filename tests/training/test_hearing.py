@@ -113,7 +113,8 @@ def test_what_is_kept_in_training_learns_before_it(heard: Heard) -> None:
 def test_half_numbers_hear_as_well(heard: Heard) -> None:
     losses: dict[torch.dtype | None, list[float]] = {None: [], torch.bfloat16: []}
     for half, found in losses.items():
-        learn_to_hear(small_network(), heard, 20, half=half, told=lambda _, loss, found=found: found.append(loss))
+        network = small_network()
+        learn_to_hear(network, heard, 20, half=half, told=lambda _, loss, found=found: found.append(loss))
     exact, rough = (np.array(each) for each in losses.values())
     assert 0 < np.abs(rough - exact).max() < 0.05
 

@@ -35,9 +35,7 @@ class Diff2Lip(nn.Module):
         stages, given = encoder_stages(widths, embedding, config.res_blocks, downs, heads)
 
         self.time_embed = TimeEmbedding(config.width, embedding)
-        self.input_blocks = nn.ModuleList(
-            [Stage(nn.Conv2d(9 * squares, widths[0], 3, padding=1)), *stages]
-        )
+        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(9 * squares, widths[0], 3, padding=1)), *stages])
         self.middle_block = Stage(
             ResBlock(widths[-1], embedding, widths[-1]),
             *attention(widths[-1], config.head_width),
