@@ -100,3 +100,20 @@ def test_the_finest_map_may_be_wider_than_the_embedding_says() -> None:
     image = torch.randn(2, 3, 32, 32)
     answer = network(image, torch.tensor([3, 900]), image, image, torch.randn(2, 80, 16))
     assert answer.shape == (2, 6, 32, 32)
+
+
+def test_a_patch_of_sound_folds_the_spectrogram_into_channels() -> None:
+    config = replace(small_network().config, audio_multipliers=(1, 1, 2), audio_patch=4)
+    encoder = Diff2Lip(config).eval().audio_encoder
+    assert encoder.encoder_blocks[0][0].weight.shape == (config.audio_width, 16, 3, 3)
+    sizes = []
+    for stage in encoder.encoder_blocks:
+        stage.register_forward_hook(lambda _m, _i, out: sizes.append(tuple(out.shape[2:])))
+    assert encoder(torch.randn(2, 80, 16)).shape == (2, 2 * config.audio_width, 4, 4)
+    assert sorted(set(sizes), reverse=True) == [(16, 4), (8, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("patch", [0, 3, 16])
+def test_a_patch_of_sound_must_fit(patch: int) -> None:
+    with pytest.raises(ValueError, match="audio's patch"):
+        replace(small_network().config, audio_patch=patch)

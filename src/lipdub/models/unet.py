@@ -45,7 +45,7 @@ class Diff2Lip(nn.Module):
         self.out = nn.Sequential(
             GroupNorm32(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], 6 * squares, 3, padding=1))
         )
-        self.audio_encoder = AudioEncoder(config.audio_width, config.audio_multipliers)
+        self.audio_encoder = AudioEncoder(config.audio_width, config.audio_multipliers, config.audio_patch)
         self.audio_encoder_to_style = nn.Sequential(
             GroupNorm32(self.audio_encoder.channels),
             nn.SiLU(),

@@ -29,6 +29,8 @@ REACH = 2
 BATCH = 64
 LOUDER = 0.5
 """Largest change of the level of a mel window, of 8: about 6 dB."""
+BRIGHTER = 0.5
+"""Likewise of its uppermost band against its middle, and of its lowest the other way: microphones differ."""
 STEADY = 0.005
 """A person whose aperture varies less does not speak."""
 SOUNDS = 2048
@@ -139,9 +141,9 @@ def learn_to_hear(
     make_audible(network, heard, draw)
     for step in range(steps):
         mels, lips = (part.to(device) for part in heard.some(BATCH, draw))
-        louder = torch.from_numpy(draw.uniform(-LOUDER, LOUDER, (BATCH, 1, 1)).astype(np.float32)).to(device)
+        mels = _elsewhere(mels, draw)
         with torch.autocast(device.type, half, enabled=half is not None):
-            style = network.audio_style((mels + louder).clamp(-4, 4))
+            style = network.audio_style(mels)
         loss = F.smooth_l1_loss(reader(style.float()), lips)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -153,6 +155,15 @@ def learn_to_hear(
         parameter.requires_grad_(False)
         parameter.grad = None
     return reader
+
+
+def _elsewhere(mels: Tensor, draw: np.random.Generator) -> Tensor:
+    """Mel windows [B, 80, 16] as another microphone, near or far, might have heard them."""
+    shape = (len(mels), 1, 1)
+    louder, brighter = (draw.uniform(-most, most, shape) for most in (LOUDER, BRIGHTER))
+    bands = np.linspace(-1, 1, mels.shape[1])[:, None]
+    change = torch.from_numpy((louder + brighter * bands).astype(np.float32))
+    return (mels + change.to(mels)).clamp(-4, 4)
 
 
 @torch.no_grad()
