@@ -26,6 +26,7 @@ from lipdub.training.texts import TRAIN_TEXTS
     [
         ({"preset": "best"}, "--preset takes reconstruction, sync, lpips, paper, not 'best'"),
         ({"weighting": "snr"}, "--weighting takes none, signal, gate"),
+        ({"mouth": 0.5}, "--mouth takes a number from 1"),
         ({"lpips": "squeeze"}, "--lpips takes vgg, alex"),
         ({"precision": "fp8"}, "--precision takes"),
         ({"device": "tpu"}, "--device takes"),

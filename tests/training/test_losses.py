@@ -60,6 +60,24 @@ def test_l2_is_l_simple_by_the_ratio_of_noise_to_signal() -> None:
     assert ((1 - a) / a).mean().item() == pytest.approx(1311, abs=0.5)
 
 
+def test_the_mouth_counts_more_than_the_rest_and_all_pixels_as_much_as_before() -> None:
+    counts = losses.about_mouth(torch.zeros(1, 3, 64, 128), 12)
+    assert counts.shape == (64, 128)
+    assert counts.mean().item() == pytest.approx(1)
+    assert np.unravel_index(int(counts.argmax()), counts.shape) in [(34, 63), (34, 64)]  # row 98.5 of 128
+    assert (counts.max() / counts.min()).item() == pytest.approx(12, rel=0.01)
+    torch.testing.assert_close(counts, counts.flip(1))
+
+
+@pytest.mark.parametrize(("row", "more"), [(98, True), (70, False)])
+def test_what_is_wrong_at_the_mouth_counts_more(row: int, more: bool) -> None:
+    clean, frames = torch.zeros(2, 3, 128, 128), torch.zeros(2, 3, 128, 128)
+    frames[1, :, row - 2 : row + 2, 60:68] = 1
+    alike, weighted = losses.l2(frames, clean), losses.l2(frames, clean, mouth=12)
+    assert weighted[0].item() == alike[0].item() == 0
+    assert (weighted[1] > alike[1]).item() == more
+
+
 def test_sequences_put_frames_one_after_the_other() -> None:
     frames = torch.arange(10 * 3.0).reshape(10, 3, 1, 1)
     assert losses.sequences(frames).flatten(1).tolist() == [list(range(15)), list(range(15, 30))]

@@ -40,6 +40,7 @@ class TrainOptions:
             as published, ``signal`` (ᾱ_t) or ``gate`` (1 up to t = 258, where image and noise are equal,
             then 0).
         weighting_l2: likewise of l2.
+        mouth: how many times as much as the rest the mouth counts in l2; 1, as published, is alike.
         network: ``paper128``, ``small128`` (base width 32), ``tiny64``, or the path of a JSON file with the
             fields of `Diff2LipConfig`; None is that of `init_from`, or else ``paper128``.
         init_from: path of weights to begin with, such as the published checkpoint.
@@ -78,6 +79,7 @@ class TrainOptions:
     without: tuple[str, ...] = ()
     weighting: str = "none"
     weighting_l2: str = "none"
+    mouth: float = 1.0
     network: str | None = None
     init_from: str | None = None
     expert: str | None = None
@@ -119,6 +121,7 @@ class TrainOptions:
         _whole("workers", self.workers, 0, MOST_WORKERS)
         _whole("seed", self.seed, 0, 2**63 - 1)
         for name, low, high in (
+            ("mouth", 1.0, 1000.0),
             ("lr", 0.0, 1.0),
             ("clip", 0.0, math.inf),
             ("ema", 0.0, 1.0),

@@ -158,6 +158,7 @@ def _prepare(
         options.weights,
         replace(judges, discriminator=run.judge),
         weightings,
+        options.mouth,
         None if kind is torch.float32 else kind,
         options.clip,
         options.seed,

@@ -6,6 +6,7 @@ upper halves of estimates are the true ones, as in the output; see `estimate`.
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,6 +17,8 @@ from lipdub.models.layers import at_least_float32
 
 SYNC_HEIGHT, SYNC_WIDTH = 48, 96
 """Of a lower half, as Wav2Lip's expert knows it."""
+MOUTH = (0.77, 0.09, 0.5, 0.15)
+"""A mouth's middle in the height of a face, and the deviation of a bell about it; likewise in its width."""
 LEAST_PROBABILITY = 1e-7
 """Below it the logarithm of L_sync is cut off, at 16; cosines may be 0, where it has no value."""
 
@@ -74,7 +77,7 @@ def l_simple(eps: Tensor, noise: Tensor) -> Tensor:
     return (lower_half(eps) - lower_half(noise)).square().mean((1, 2, 3))
 
 
-def l2(frames: Tensor, clean: Tensor) -> Tensor:
+def l2(frames: Tensor, clean: Tensor, mouth: float = 1.0) -> Tensor:
     """‖x̂₀ − x₀‖² on the lower half, its mean over pixels and channels.
 
     This is L_simple times (1 − ᾱ_t)/ᾱ_t, exactly: 1 at t = 258, 24,777 at t = 999, 1311 in the mean over
@@ -84,11 +87,31 @@ def l2(frames: Tensor, clean: Tensor) -> Tensor:
     Args:
         frames: x̂₀ [N, 3, H, W].
         clean: x₀, likewise.
+        mouth: see `about_mouth`.
 
     Returns:
         [N].
     """
-    return (lower_half(frames) - lower_half(clean)).square().mean((1, 2, 3))
+    squares = (lower_half(frames) - lower_half(clean)).square()
+    if mouth != 1:
+        squares = squares * about_mouth(squares, mouth)
+    return squares.mean((1, 2, 3))
+
+
+def about_mouth(half: Tensor, mouth: float) -> Tensor:
+    """How much the pixels of lower halves [N, C, H/2, W] count: [H/2, W], 1 in the mean.
+
+    Where mouths are in the network's framing (`MOUTH`) they count up to `mouth` times as much as the rest.
+    """
+    rows, columns = half.shape[2:]
+    y = 0.5 + (torch.arange(rows, device=half.device) + 0.5) / (2 * rows)
+    x = (torch.arange(columns, device=half.device) + 0.5) / columns
+    down, tall, across, wide = MOUTH
+    bell = torch.exp(-((y - down) / tall).square() / 2)[:, None] * torch.exp(
+        -((x - across) / wide).square() / 2
+    )
+    counts = 1 + (mouth - 1) * bell
+    return counts / counts.mean()
 
 
 def lips_for_expert(frames: Tensor) -> Tensor:

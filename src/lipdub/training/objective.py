@@ -62,6 +62,7 @@ def loss_terms(
     weights: Weights,
     judges: Judges,
     weightings: Mapping[str, Weighting | None] = MappingProxyType({}),
+    mouth: float = 1.0,
 ) -> dict[str, Tensor]:
     """The terms that count, each a scalar, not yet multiplied by their λ.
 
@@ -74,13 +75,14 @@ def loss_terms(
         judges: the networks they ask.
         weightings: by term, how its values are weighted by t before the mean is taken; where there is
             none, as published, all steps count alike. `dict.fromkeys(JUDGED_TERMS, by_gate)`, say.
+        mouth: how much the mouth counts in L2, see `losses.about_mouth`.
 
     Raises:
         OptionError: when a term lacks its network.
     """
     judges.check(weights)
     expert, lpips, judge = judges.expert, judges.lpips, judges.discriminator
-    values = {"simple": l_simple(eps, seen.noise), "l2": l2(frames, seen.clean)}
+    values = {"simple": l_simple(eps, seen.noise), "l2": l2(frames, seen.clean, mouth)}
     if weights.sync and expert is not None:
         values["sync"] = l_sync(frames, mel, expert)
     if weights.lpips and lpips is not None:

@@ -52,6 +52,7 @@ class Method:
         weights: λ of the terms.
         judges: networks that terms ask; the discriminator itself, in no wrapper.
         weightings: by term, see `loss_terms`.
+        mouth: likewise.
         half: type the network computes in, or None for float32.
         clip: largest norm of a gradient, or 0.
         seed: of what is drawn.
@@ -60,6 +61,7 @@ class Method:
     weights: Weights
     judges: Judges = field(default_factory=Judges)
     weightings: Mapping[str, Weighting | None] = field(default_factory=dict)
+    mouth: float = 1.0
     half: torch.dtype | None = None
     clip: float = 0.0
     seed: int = 7
@@ -149,7 +151,7 @@ def _backward(
     frames = estimate(seen, eps)
     terms = loss_terms(
         seen, eps, frames, batch.heard,
-        weights=method.weights, judges=method.judges, weightings=method.weightings,
+        weights=method.weights, judges=method.judges, weightings=method.weightings, mouth=method.mouth,
     )  # fmt: skip
     loss = weighted_sum(terms, method.weights)
     torch.autograd.backward(run.scaler.scale(loss * share))

@@ -23,6 +23,7 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
         "(none: all steps alike, as published).",
     ),
     "weighting_l2": (str, "Likewise the term l2."),
+    "mouth": (float, "How many times as much as the rest the mouth counts in l2: 10, say, for little data."),
     "network": (
         str | None,
         f"{', '.join(NETWORKS)}, or a JSON file of sizes; else that of --init-from, or {NETWORKS[0]}.",
