@@ -23,7 +23,7 @@ from lipdub.speech.reader import MelReader
 from lipdub.training.loader import as_images
 from lipdub.weights import locate
 
-BATCH, STRIP, LONG = 25, 6, 100
+BATCH, STRIP, LONG, ALIKE = 25, 6, 100, 32
 SHARP_ROWS, SHARP_COLUMNS = slice(70, 118), slice(28, 100)
 """Of a face of 128x128 pixels, where the mouth is: its lower half without chin and cheeks."""
 
@@ -35,13 +35,12 @@ def measure(given: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network = load_checkpoint(given.weights)
-    clips = list(Clips([given.held_out]))
-    clips = clips[:: max(1, len(clips) // given.clips)][: given.clips] if given.clips else clips
-    lent = faces_lent(clips)
-    with (
-        FaceLandmarker(locate("face_landmarker")) as landmarker,
-        (given.work / f"{given.name}.jsonl").open("a") as file,
-    ):
+    everyone = list(Clips([given.held_out]))
+    path = given.work / f"{given.name}.jsonl"
+    known = {json.loads(line)["clip"] for line in path.read_text().splitlines()} if path.exists() else set()
+    clips = [clip for clip in some_of(everyone, given.clips) if clip.key not in known]
+    lent = faces_lent(clips, everyone)
+    with FaceLandmarker(locate("face_landmarker")) as landmarker, path.open("a") as file:
         for clip in clips:
             stored, faces, made = repainted(network, clip, lent[clip.key], given.steps)
             row = judged(clip, stored, faces, made, landmarker)
@@ -52,25 +51,39 @@ def measure(given: argparse.Namespace) -> None:
             file.write(json.dumps({"clip": clip.key, "speaker": clip.speaker, **row}) + "\n")
             file.flush()
             print(clip.key, {k: round(v, 3) for k, v in row.items()}, flush=True)
-    rows = [json.loads(line) for line in (given.work / f"{given.name}.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
     for key in ("truth", "late", "still", "sharp", "sharp_gradient", "aperture_ratio", "l1"):
         found = mean_interval([row[key] for row in rows])
         print(f"{key}: {found.value:.3f} ({found.low:.3f} … {found.high:.3f}) of {found.clips}")
 
 
-def faces_lent(clips: list[Clip]) -> dict[str, tuple[Clip, int, int]]:
-    """For each clip, another of its speaker and its frame that is shown; if there is none, frames of its own.
+def some_of(clips: list[Clip], count: int | None) -> list[Clip]:
+    """So many clips, evenly taken; None are all."""
+    return clips[:: max(1, len(clips) // count)][:count] if count else clips
+
+
+def faces_lent(clips: list[Clip], lenders: list[Clip]) -> dict[str, tuple[Clip, int, int]]:
+    """For each clip, the frame that is shown: the first of another clip of its speaker, the one that looks most alike.
+
+    If there is no other, frames of its own.
 
     Returns:
         The clip, the frame for the first half of the clip, and that for the second: in a clip's own case each is
         a second away at least.
     """
+    looks = {clip.key: _upper_half(clip) for clip in lenders}
     lent = {}
     for clip in clips:
-        others = [other for other in clips if other.speaker == clip.speaker]
-        other = others[(others.index(clip) + 1) % len(others)]
-        lent[clip.key] = (other, 0, 0) if other is not clip else (clip, clip.frames - 1, 0)
+        others = [other for other in lenders if other.speaker == clip.speaker and other.key != clip.key]
+        away = [np.abs(looks[other.key] - looks[clip.key]).mean() for other in others]
+        lent[clip.key] = (others[int(np.argmin(away))], 0, 0) if others else (clip, clip.frames - 1, 0)
     return lent
+
+
+def _upper_half(clip: Clip) -> npt.NDArray[np.float32]:
+    """What is not repainted of its first frame, small."""
+    face = show(clip.picture(0), clip.margin, ALIKE, Look())
+    return face[: ALIKE // 2].astype(np.float32)
 
 
 def repainted(
@@ -137,10 +150,9 @@ def presets(given: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network = load_checkpoint(given.weights)
-    clips = list(Clips([given.held_out]))[:: max(1, len(Clips([given.held_out])) // given.clips)][
-        : given.clips
-    ]
-    lent = faces_lent(clips)
+    everyone = list(Clips([given.held_out]))
+    clips = some_of(everyone, given.clips)
+    lent = faces_lent(clips, everyone)
     rows = {}
     with FaceLandmarker(locate("face_landmarker")) as landmarker:
         for clip in clips:
