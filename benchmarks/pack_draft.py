@@ -1,9 +1,9 @@
 """Put trained weights into the package, as its draft weights.
 
-    python benchmarks/pack_draft.py RUN/weights.safetensors [--louder 2]
+    python benchmarks/pack_draft.py run/skin/weights.safetensors run/all/weights.safetensors --louder 3
 
 They are stored in half precision, with the sizes of the network in the metadata; their size and SHA-256 go into
-weights.toml. What was there before is replaced. L2 makes lips that move too little: with --louder the style, what the
+weights.toml. What was there before is replaced. Of several files of one training the mean is taken. L2 makes lips that move too little: with --louder the style, what the
 network is told of the sound, is that many times as large, and they move more.
 """
 
@@ -27,7 +27,7 @@ LARGEST = 20_000_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--louder", type=float, default=1.0)
     given = parser.parse_args()
     pack(given.weights, given.louder)
@@ -36,8 +36,10 @@ def main() -> None:
     print(f"{TARGET.relative_to(ROOT)}: {size / 1e6:.1f} MB, SHA-256 {digest}")
 
 
-def pack(weights: Path, louder: float) -> None:
-    network = load_checkpoint(weights)
+def pack(weights: list[Path], louder: float) -> None:
+    network = load_checkpoint(weights[0])
+    states = [load_checkpoint(path).state_dict() for path in weights]
+    network.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
     with torch.no_grad():
         for parameter in network.audio_encoder_to_style[-1].parameters():
             parameter.mul_(louder)
