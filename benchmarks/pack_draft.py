@@ -3,8 +3,8 @@
     python benchmarks/pack_draft.py run/skin/weights.safetensors run/all/weights.safetensors --louder 3
 
 They are stored in half precision, with the sizes of the network in the metadata; their size and SHA-256 go into
-weights.toml. What was there before is replaced. Of several files of one training the mean is taken. L2 makes lips that move too little: with --louder the style, what the
-network is told of the sound, is that many times as large, and they move more.
+weights.toml. What was there before is replaced. Of several files of one training the mean is taken. L2 makes lips
+that move too little: with --louder the style, what the network is told of the sound, is that many times as large.
 """
 
 import argparse

@@ -25,9 +25,8 @@ class Diff2LipConfig:
     halving the map; `attention_resolutions` are map sizes. Three choices are not the paper's, and theirs by
     default: squares of `patch` x `patch` pixels are folded into channels, so that the finest map is that much
     smaller (simple diffusion, arXiv 2301.11093, section 3); `audio_patch` does the same to the spectrogram of
-    the audio encoder; and `prediction` is what the first three channels
-    of the answer are, ``eps``, the noise, or ``residual``, the difference from the reference (see
-    `diffusion.denoiser.x0_of`).
+    the audio encoder; and `prediction` is what the first three channels of the answer are, ``eps``, the
+    noise, or ``residual``, the difference from the reference (see `diffusion.denoiser.x0_of`).
     Raises `ValueError` when the sizes do not fit together.
     """
 

@@ -94,7 +94,7 @@ def _evened(
             around = np.pad(aperture / spread, REACH, mode="edge")
             mels.append(windows)
             lips.append(np.lib.stride_tricks.sliding_window_view(around, 2 * REACH + 1).astype(np.float32))
-            chances.append(np.full(len(aperture), frames**balance / frames))
+            chances.append(np.full(len(aperture), frames ** (balance - 1)))
     if not mels:
         raise DatasetError(
             "No lips move in the clips, from which a network could learn to hear; leave out --hear."
