@@ -13,7 +13,7 @@ from lipdub.models import Diff2Lip, load_checkpoint
 from lipdub.speech.reader import MelReader
 from lipdub.training import loop
 from lipdub.training.config import TrainOptions
-from lipdub.training.hearing import REACH, Heard, learn_to_hear, listen, make_audible
+from lipdub.training.hearing import LIPS, Heard, learn_to_hear, listen, make_audible
 from tests.support.shards import clip_files, hum, openness, write_tar
 from tests.support.training import small_options
 from tests.support.weights import small_network
@@ -35,13 +35,13 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Heard:
 
 def test_sounds_and_lips_lie_frame_by_frame(heard: Heard) -> None:
     assert heard.mels.shape == (600, 80, 16)
-    assert heard.lips.shape == (600, 2 * REACH + 1)
+    assert heard.lips.shape == (600, LIPS)
     assert heard.chances.sum() == pytest.approx(1)
-    middle = heard.lips[:, REACH]
+    middle = heard.lips[:, LIPS // 2]
     assert middle.std() == pytest.approx(1, abs=0.02)
     assert middle[:50].mean() == pytest.approx(0, abs=1e-5)
     # The frame before is the next row's frame before that.
-    assert np.array_equal(heard.lips[1:49, REACH - 1], heard.lips[:48, REACH])
+    assert np.array_equal(heard.lips[1:49, LIPS // 2 - 1], heard.lips[:48, LIPS // 2])
 
 
 def test_balance_gives_speakers_the_turns_that_training_gives_them(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_it_tells_lips_from_sounds_it_never_heard(heard: Heard) -> None:
     opened = openness(100, 99)
     windows = MelReader(hum(opened, 99)).windows([Fraction(k, 25) for k in range(100)])
     with torch.no_grad():
-        told = reader(network.audio_style(torch.from_numpy(windows)))[:, REACH].numpy()
+        told = reader(network.audio_style(torch.from_numpy(windows)))[:, LIPS // 2].numpy()
     assert np.corrcoef(told, opened)[0, 1] > 0.8
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in rest.items())
 

@@ -19,7 +19,7 @@ APART = 25
 """Frames, a second, between the window and the reference: by then the mouth says something else."""
 LEAST_FRAMES = WINDOW + 1
 
-_ORDER, _PICK, _LOOK, _SOUND = range(4)
+_ORDER, _PICK, _LOOK, _SOUND, _ELSEWHERE, _TOLD = range(6)
 """Keep the random numbers of different questions apart."""
 
 
@@ -148,6 +148,28 @@ def pick(frames: int, seed: int, epoch: int, index: int) -> Pick:
     distance = np.maximum(first - number, number - (first + WINDOW - 1))
     far = np.flatnonzero(distance >= min(APART, int(distance.max())))
     return Pick(first, int(draw.choice(far)))
+
+
+def pick_elsewhere(
+    frames: Sequence[int], share: float, seed: int, epoch: int, index: int
+) -> tuple[int, int] | None:
+    """Where the reference is instead: which of some other clips, and which frame; None if where `pick` says.
+
+    Args:
+        frames: of each of the clips; there may be none.
+        share: of the samples whose reference is elsewhere, 0 to 1.
+        seed, epoch, index: of the sample.
+    """
+    draw = _random(seed, epoch, index, _ELSEWHERE)
+    if draw.random() >= share or not frames:
+        return None
+    clip = int(draw.integers(len(frames)))
+    return clip, int(draw.integers(frames[clip]))
+
+
+def lips_told(share: float, seed: int, epoch: int, index: int) -> bool:
+    """Are the lips of this sample told, as those of a share of all samples are?"""
+    return bool(_random(seed, epoch, index, _TOLD).random() < share)
 
 
 def other_windows(

@@ -22,11 +22,13 @@ class Diff2LipConfig:
     """Sizes of the network (arXiv 2308.09716, section 3; a UNet in the style of guided-diffusion).
 
     `multipliers` of `width` are the channels of the maps, level by level from the finest on, each level
-    halving the map; `attention_resolutions` are map sizes. Three choices are not the paper's, and theirs by
+    halving the map; `attention_resolutions` are map sizes. Four choices are not the paper's, and theirs by
     default: squares of `patch` x `patch` pixels are folded into channels, so that the finest map is that much
     smaller (simple diffusion, arXiv 2301.11093, section 3); `audio_patch` does the same to the spectrogram of
-    the audio encoder; and `prediction` is what the first three channels of the answer are, ``eps``, the
-    noise, or ``residual``, the difference from the reference (see `diffusion.denoiser.x0_of`).
+    the audio encoder; `lips`, an odd number or 0, is how many numbers the sound becomes before it is a style,
+    the apertures of the lips in as many frames (see `training.hearing`), or 0 for no such narrow place; and
+    `prediction` is what the first three channels of the answer are, ``eps``, the noise, or ``residual``, the
+    difference from the reference (see `diffusion.denoiser.x0_of`).
     Raises `ValueError` when the sizes do not fit together.
     """
 
@@ -40,6 +42,7 @@ class Diff2LipConfig:
     audio_multipliers: tuple[int, ...] = (1, 2, 3, 4)
     patch: int = 1
     audio_patch: int = 1
+    lips: int = 0
     prediction: str = "eps"
 
     def __post_init__(self) -> None:
@@ -56,6 +59,7 @@ class Diff2LipConfig:
         _check(self.res_blocks > 0, "every level needs a residual block")
         _check(self.patch > 0, "a patch has pixels")
         _check(self.audio_patch in (1, 2, 4, 8), "the audio's patch is 1, 2, 4 or 8")
+        _check(self.lips == 0 or self.lips % 2 == 1, "the apertures of lips are an odd number, or none")
         _check(
             self.image_size > 0
             and self.image_size % (self.patch * max(2, 2 ** (len(self.multipliers) - 1))) == 0,

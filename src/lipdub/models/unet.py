@@ -1,5 +1,7 @@
 """Diff2Lip: the network that inpaints the lower half of a face to go with a sound."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -46,29 +48,53 @@ class Diff2Lip(nn.Module):
             GroupNorm32(widths[0]), nn.SiLU(), zeroed(nn.Conv2d(widths[0], 6 * squares, 3, padding=1))
         )
         self.audio_encoder = AudioEncoder(config.audio_width, config.audio_multipliers, config.audio_patch)
+        told = [self.audio_encoder.channels, *([config.lips] if config.lips else []), embedding]
         self.audio_encoder_to_style = nn.Sequential(
             GroupNorm32(self.audio_encoder.channels),
             nn.SiLU(),
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(self.audio_encoder.channels, embedding, 1),
+            *(nn.Conv2d(a, b, 1) for a, b in pairwise(told)),
         )
 
-    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor, reference: Tensor, mel: Tensor) -> Tensor:
+    def forward(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        condition: Tensor,
+        reference: Tensor,
+        mel: Tensor,
+        lips: Tensor | None = None,
+    ) -> Tensor:
         """The prediction for `x_t`, and its variance, [B, 6, H, W]; see `denoise` and `audio_style`."""
-        return self.denoise(x_t, t, condition, reference, self.audio_style(mel))
+        return self.denoise(x_t, t, condition, reference, self.audio_style(mel, lips))
 
-    def audio_style(self, mel: Tensor) -> Tensor:
+    def audio_style(self, mel: Tensor, lips: Tensor | None = None) -> Tensor:
         """What the sound adds to the time embedding; the same at every diffusion step.
 
         Args:
             mel: log-mel window [B, 80, 16], values in [-4, 4].
+            lips: [B, `config.lips`], apertures that take the place of those that are heard, for training;
+                NaN where none does.
 
         Returns:
             [B, E] in the type of the weights, E being four times the base width.
         """
-        features = self.audio_encoder(mel.to(dtype_of(self)))
-        style: Tensor = self.audio_encoder_to_style(features)
+        heard = self.before_style(mel)
+        if lips is not None:
+            heard = torch.where(lips.isnan(), heard, lips.to(heard))
+        style: Tensor = self.audio_encoder_to_style[-1](heard[:, :, None, None])
         return style.flatten(1)
+
+    @property
+    def hearing(self) -> list[nn.Module]:
+        """What turns sound into what it is about; how that changes the pictures is left to the others."""
+        return [self.audio_encoder, *([self.audio_encoder_to_style[:-1]] if self.config.lips else [])]
+
+    def before_style(self, mel: Tensor) -> Tensor:
+        """What the style is a linear function of: [B, `config.lips`], or, without, features [B, C]."""
+        features = self.audio_encoder(mel.to(dtype_of(self)))
+        heard: Tensor = self.audio_encoder_to_style[:-1](features)
+        return heard.flatten(1)
 
     def denoise(self, x_t: Tensor, t: Tensor, condition: Tensor, reference: Tensor, style: Tensor) -> Tensor:
         """What is predicted of the lower half of `x_t` (first 3 channels), and its variance (last 3).

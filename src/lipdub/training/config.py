@@ -59,11 +59,14 @@ class TrainOptions:
         workers: processes that read the data, for each process that trains; 0 reads in the same one. By
             default four, or as many as there are cores.
         balance: see `dataset.sampling.order`.
+        elsewhere: share of samples whose reference is a frame of another clip of the speaker, 0 to 1.
         augment: shift, scale, mirror, recolour and compress the pictures at random, change the loudness of
             the sound and add noise to it, see `loop.AUGMENTATION`.
         hear: updates in which the audio encoder of random weights learns lips from sound alone before the
             first step, see `training.hearing`; 0, as published, are none.
         keep_hearing: leave the audio encoder as it is, which costs no gradient then; for weights that hear.
+        tell_lips: share of samples, 0 to 1, in which a network with `lips` (see `Diff2LipConfig`) is told the
+            apertures that were measured and need not hear them, so that it learns what they look like.
         seed: of the first weights, the order of the data, the noise.
         save_every, keep: steps between two checkpoints, and how many are kept.
         sample_every: steps between two pictures of samples; 0 draws none.
@@ -96,9 +99,11 @@ class TrainOptions:
     compile: bool = False
     workers: int = min(USUAL_WORKERS, cores())
     balance: float = 1.0
+    elsewhere: float = 0.0
     augment: bool = False
     hear: int = 0
     keep_hearing: bool = False
+    tell_lips: float = 0.0
     seed: int = 7
     save_every: int = 1000
     keep: int = 3
@@ -126,6 +131,8 @@ class TrainOptions:
             ("clip", 0.0, math.inf),
             ("ema", 0.0, 1.0),
             ("balance", 0.0, 1.0),
+            ("elsewhere", 0.0, 1.0),
+            ("tell_lips", 0.0, 1.0),
         ):
             _between(name, getattr(self, name), low, high)
         if self.hear and self.init_from is not None:

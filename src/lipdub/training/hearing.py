@@ -9,7 +9,8 @@ from the mel window; and `make_audible` gives each channel of the style mean 0 a
 sounds of the data (a data-dependent initialisation: Mishkin & Matas, arXiv 1511.06422).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,19 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lipdub.dataset.clips import RATE, Clip
+from lipdub.dataset.lips import LIPS, measured_lips
 from lipdub.errors import DatasetError
 from lipdub.models import Diff2Lip
 from lipdub.speech.reader import MelReader
 
-REACH = 2
-"""Frames to either side whose apertures are told, too: a mouth that opens is not one that closes."""
 BATCH = 64
 LOUDER = 0.5
 """Largest change of the level of a mel window, of 8: about 6 dB."""
 BRIGHTER = 0.5
 """Likewise of its uppermost band against its middle, and of its lowest the other way: microphones differ."""
-STEADY = 0.005
-"""A person whose aperture varies less does not speak."""
 SOUNDS = 2048
 """Mel windows of which means and deviations are taken."""
 
@@ -43,8 +41,7 @@ class Heard:
 
     Attributes:
         mels: [n, 80, 16], float16.
-        lips: [n, 5], apertures of the frames around each, less the clip's mean, over the speaker's
-            deviation.
+        lips: [n, 5], see `dataset.lips.measured_lips`.
         chances: [n], how likely a frame is to be taken; they sum to 1.
     """
 
@@ -68,39 +65,25 @@ def listen(clips: Sequence[Clip], balance: float) -> Heard:
     Raises:
         DatasetError: there are no others.
     """
-    speakers: dict[str, list[tuple[NDArray[np.float16], NDArray[np.float64]]]] = {}
-    for clip in clips:
-        aperture = np.asarray(clip.meta["aperture"], np.float64)[: clip.frames]
-        known = np.isfinite(aperture)
-        if known.sum() <= 2 * REACH:
-            continue
-        aperture = np.interp(np.arange(len(aperture)), np.flatnonzero(known), aperture[known])
-        windows = MelReader(clip.sound()).windows([Fraction(k, RATE) for k in range(clip.frames)])
-        speakers.setdefault(clip.speaker, []).append((windows.astype(np.float16), aperture - aperture.mean()))
-    return _evened(speakers, balance)
-
-
-def _evened(
-    speakers: Mapping[str, list[tuple[NDArray[np.float16], NDArray[np.float64]]]], balance: float
-) -> Heard:
-    """Of mel windows and apertures, clip by clip, by speaker."""
-    mels, lips, chances = [], [], []
-    for own in speakers.values():
-        spread = float(np.concatenate([aperture for _, aperture in own]).std())
-        if spread < STEADY:
-            continue
-        frames = sum(len(aperture) for _, aperture in own)
-        for windows, aperture in own:
-            around = np.pad(aperture / spread, REACH, mode="edge")
-            mels.append(windows)
-            lips.append(np.lib.stride_tricks.sliding_window_view(around, 2 * REACH + 1).astype(np.float32))
-            chances.append(np.full(len(aperture), frames ** (balance - 1)))
-    if not mels:
+    moving = [
+        (clip, each) for clip, each in zip(clips, measured_lips(clips), strict=True) if each is not None
+    ]
+    if not moving:
         raise DatasetError(
             "No lips move in the clips, from which a network could learn to hear; leave out --hear."
         )
-    shares = np.concatenate(chances)
-    return Heard(np.concatenate(mels), np.concatenate(lips), shares / shares.sum())
+    frames: Counter[str] = Counter()
+    for clip, each in moving:
+        frames[clip.speaker] += len(each)
+    mels = [
+        MelReader(clip.sound()).windows([Fraction(k, RATE) for k in range(len(each))]).astype(np.float16)
+        for clip, each in moving
+    ]
+    shares = np.concatenate(
+        [np.full(len(each), float(frames[clip.speaker]) ** (balance - 1)) for clip, each in moving]
+    )
+    lips = np.concatenate([each for _, each in moving])
+    return Heard(np.concatenate(mels), lips, shares / shares.sum())
 
 
 def learn_to_hear(
@@ -112,7 +95,7 @@ def learn_to_hear(
     half: torch.dtype | None = None,
     seed: int = 7,
     told: Callable[[int, float], None] = lambda step, loss: None,
-) -> nn.Linear:
+) -> nn.Module:
     """Train the audio encoder, in place, to tell the aperture of the lips from a mel window.
 
     Args:
@@ -125,12 +108,14 @@ def learn_to_hear(
         told: is told of each step and its loss.
 
     Returns:
-        What reads the apertures [B, 5] off the style; of no use any more but to judge what was learnt.
+        What reads the apertures [B, 5] off the style, or, in a network with `lips`, off those; of no use any
+        more but to judge what was learnt.
     """
-    device = next(network.parameters()).device
+    device, named = next(network.parameters()).device, bool(network.config.lips)
+    said = network.before_style if named else network.audio_style
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        reader = nn.Linear(network.config.embedding_width, 2 * REACH + 1).to(device)
+        reader = nn.Identity() if named else nn.Linear(network.config.embedding_width, LIPS).to(device)
     learning = [network.audio_encoder, network.audio_encoder_to_style]
     kept = [p for each in learning for p in each.parameters() if not p.requires_grad]
     for parameter in kept:
@@ -138,13 +123,16 @@ def learn_to_hear(
     optimiser = torch.optim.AdamW([p for each in (*learning, reader) for p in each.parameters()], lr)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     draw = np.random.default_rng(seed)
-    make_audible(network, heard, draw)
+    if named:
+        _even_out(network.audio_encoder_to_style[-2], network.before_style, heard, draw)
+    else:
+        make_audible(network, heard, draw)
     for step in range(steps):
         mels, lips = (part.to(device) for part in heard.some(BATCH, draw))
         mels = _elsewhere(mels, draw)
         with torch.autocast(device.type, half, enabled=half is not None):
-            style = network.audio_style(mels)
-        loss = F.smooth_l1_loss(reader(style.float()), lips)
+            found = said(mels)
+        loss = F.smooth_l1_loss(reader(found.float()), lips)
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         optimiser.step()
@@ -166,13 +154,19 @@ def _elsewhere(mels: Tensor, draw: np.random.Generator) -> Tensor:
     return (mels + change.to(mels)).clamp(-4, 4)
 
 
-@torch.no_grad()
 def make_audible(network: Diff2Lip, heard: Heard, draw: np.random.Generator) -> None:
     """Give each channel of the style mean 0 and deviation 1 over the sounds, by its last layer, in place."""
+    _even_out(network.audio_encoder_to_style[-1], network.audio_style, heard, draw)
+
+
+@torch.no_grad()
+def _even_out(
+    layer: nn.Module, said: Callable[[Tensor], Tensor], heard: Heard, draw: np.random.Generator
+) -> None:
+    """Give each channel of what a layer says, the last of `said`, mean 0 and deviation 1 over the sounds."""
     mels, _ = heard.some(SOUNDS, draw)
-    device = next(network.parameters()).device
-    style = torch.cat([network.audio_style(part.to(device)) for part in torch.split(mels, BATCH)])
-    mean, spread = style.mean(0), style.std(0).clamp_min(1e-6)
-    weight, bias = network.audio_encoder_to_style[-1].parameters()
+    weight, bias = layer.parameters()
+    found = torch.cat([said(part.to(weight.device)) for part in torch.split(mels, BATCH)])
+    mean, spread = found.mean(0), found.std(0).clamp_min(1e-6)
     weight.div_(spread[:, None, None, None])
     bias.sub_(mean).div_(spread)

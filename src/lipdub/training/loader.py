@@ -1,5 +1,6 @@
 """From shards to batches of tensors, by worker processes; begins at any step without reading those before."""
 
+import math
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +15,19 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from lipdub.dataset.augmenting import heard, show
 from lipdub.dataset.clips import RATE, Clip, Clips
+from lipdub.dataset.lips import LIPS
 from lipdub.dataset.sampling import (
     LEAST_FRAMES,
     NONE,
     WINDOW,
     Augmentation,
     Look,
+    lips_told,
     look,
     order,
     other_windows,
     pick,
+    pick_elsewhere,
 )
 from lipdub.errors import DatasetError, LipdubError
 from lipdub.speech.mel import HOP, N_FFT, mel_columns
@@ -47,12 +51,16 @@ class Taking:
         seed: of orders, windows, references and changes.
         balance: see `sampling.order`.
         augmentation: how far samples are changed.
+        elsewhere: share of samples whose reference is of another clip of the speaker, if he has one.
+        told: share of samples whose lips, where they are known, are told, see `Scenes`.
     """
 
     size: int = 128
     seed: int = 0
     balance: float = 1.0
     augmentation: Augmentation = NONE
+    elsewhere: float = 0.0
+    told: float = 0.0
 
 
 def usable(clips: Clips) -> Clips:
@@ -78,7 +86,7 @@ class Samples(Dataset[Sample]):
         epoch, index = divmod(number, len(self.clips))
         clip = int(self.order(epoch)[index])
         seen = look(self.taking.augmentation, self.taking.seed, epoch, index)
-        return {"clip": torch.tensor(clip), **self.taken(self.clips[clip], seen, epoch, index)}
+        return {"clip": torch.tensor(clip), **self.taken(clip, seen, epoch, index)}
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The clips of an epoch, see `sampling.order`."""
@@ -88,8 +96,8 @@ class Samples(Dataset[Sample]):
             self._orders[epoch] = order(self.clips.speakers, self.taking.seed, epoch, self.taking.balance)
         return self._orders[epoch]
 
-    def taken(self, clip: Clip, seen: Look, epoch: int, index: int) -> Sample:
-        """One sample of a clip."""
+    def taken(self, clip: int, seen: Look, epoch: int, index: int) -> Sample:
+        """One sample of a clip, by its number."""
         raise NotImplementedError
 
 
@@ -99,25 +107,55 @@ class Scenes(Samples):
     Each sample is a dictionary of
 
     - `frames` [5, 3, size, size], five frames that follow each other, RGB, −1 to 1,
-    - `reference` [3, size, size], another frame of the clip, at least a second away where it can be,
+    - `reference` [3, size, size], another frame of the clip, at least a second away where it can be, or of
+      another clip of the speaker,
     - `mels` [5, 80, 16], the mel window of each frame, as the network hears it,
     - `mel` [1, 80, 16], the sound of the five, beginning with the first, as the expert hears it,
+    - `lips` [5, LIPS], if any are told, what is measured of the lips in each frame; NaN where it is not told,
     - `clip`, its number.
+
+    Args:
+        clips, taking: see `Samples`.
+        lips: of each clip, see `hearing.measured_lips`.
     """
 
-    def taken(self, clip: Clip, seen: Look, epoch: int, index: int) -> Sample:
+    def __init__(self, clips: Clips, taking: Taking, lips: Sequence[NDArray[np.float32] | None] = ()) -> None:
+        super().__init__(clips, taking)
+        self.lips = lips
+        self._own: dict[str, list[int]] = {}
+        for number, speaker in enumerate(clips.speakers if taking.elsewhere else ()):
+            self._own.setdefault(speaker, []).append(number)
+
+    def taken(self, clip: int, seen: Look, epoch: int, index: int) -> Sample:
         """See the class."""
-        picked = pick(clip.frames, self.taking.seed, epoch, index)
+        own, seed = self.clips[clip], self.taking.seed
+        picked = pick(own.frames, seed, epoch, index)
         window = range(picked.first, picked.first + WINDOW)
-        shown = [self._shown(clip, frame, seen) for frame in (*window, picked.reference)]
+        shown = [self._shown(own, frame, seen) for frame in window]
         starts = [window_start(Fraction(frame, RATE)) for frame in window]
-        mels = torch.from_numpy(mels_of(clip, [*starts, expert_start(picked.first)], seen))
-        return {
-            "frames": as_images(shown[:WINDOW]),
-            "reference": as_images(shown[WINDOW:])[0],
+        mels = torch.from_numpy(mels_of(own, [*starts, expert_start(picked.first)], seen))
+        sample = {
+            "frames": as_images(shown),
+            "reference": as_images([self._reference(clip, picked.reference, seen, epoch, index)])[0],
             "mels": mels[:WINDOW],
             "mel": mels[WINDOW:],
         }
+        return sample | ({"lips": self._lips(clip, window, epoch, index)} if self.taking.told else {})
+
+    def _reference(self, clip: int, frame: int, seen: Look, epoch: int, index: int) -> NDArray[np.uint8]:
+        """That frame, or, as often as it is to be, any frame of another clip of the speaker."""
+        others = [other for other in self._own.get(self.clips[clip].speaker, ()) if other != clip]
+        lengths = [self.clips[other].frames for other in others]
+        chosen = pick_elsewhere(lengths, self.taking.elsewhere, self.taking.seed, epoch, index)
+        if chosen is not None:
+            clip, frame = others[chosen[0]], chosen[1]
+        return self._shown(self.clips[clip], frame, seen)
+
+    def _lips(self, clip: int, window: range, epoch: int, index: int) -> Tensor:
+        measured = self.lips[clip]
+        if measured is None or not lips_told(self.taking.told, self.taking.seed, epoch, index):
+            return torch.full((WINDOW, LIPS), math.nan)
+        return torch.from_numpy(measured[window.start : window.stop].copy())
 
     def _shown(self, clip: Clip, frame: int, seen: Look) -> NDArray[np.uint8]:
         return show(clip.picture(frame), clip.margin, self.taking.size, seen)
@@ -142,14 +180,14 @@ class Pairs(Scenes):
         super().__init__(clips, taking)
         self.others, self.gap = others, gap
 
-    def taken(self, clip: Clip, seen: Look, epoch: int, index: int) -> Sample:
+    def taken(self, clip: int, seen: Look, epoch: int, index: int) -> Sample:
         """See the class."""
-        seed = self.taking.seed
-        first = pick(clip.frames, seed, epoch, index).first
-        others = other_windows(clip.frames, first, self.others, self.gap, seed, epoch, index)
-        mels = mels_of(clip, [expert_start(k) for k in (first, *others)], seen)
+        own, seed = self.clips[clip], self.taking.seed
+        first = pick(own.frames, seed, epoch, index).first
+        others = other_windows(own.frames, first, self.others, self.gap, seed, epoch, index)
+        mels = mels_of(own, [expert_start(k) for k in (first, *others)], seen)
         return {
-            "frames": as_images([self._shown(clip, first + k, seen) for k in range(WINDOW)]),
+            "frames": as_images([self._shown(own, first + k, seen) for k in range(WINDOW)]),
             "mels": torch.from_numpy(mels[:, None]),
         }
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lipdub.dataset.clips import Clips
+from lipdub.dataset.lips import LIPS, measured_lips
 from lipdub.dataset.sampling import NONE, Augmentation
 from lipdub.diffusion.engine import select_device
 from lipdub.diffusion.inpaint import inpaint, make_noise
@@ -23,7 +24,7 @@ from lipdub.training.distributed import World, together
 from lipdub.training.drawing import Picture, curves, sheet, write_png
 from lipdub.training.ema import Ema
 from lipdub.training.hearing import learn_to_hear, listen
-from lipdub.training.loader import Scenes, Taking, batches_of, usable
+from lipdub.training.loader import Sample, Scenes, Taking, batches_of, usable
 from lipdub.training.logs import Log, is_told
 from lipdub.training.networks import first_network, judges_of, sizes_named
 from lipdub.training.objective import WEIGHTINGS, Weighting
@@ -130,9 +131,18 @@ class _Work:
             pin=self.run.device.type == "cuda",
         )  # fmt: skip
         for sample in found:
-            names = ("frames", "reference", "mels", "mel")
-            pieces = zip(*(torch.split(sample[name], size) for name in names), strict=True)
-            yield [Batch(f.flatten(0, 1), r, m.flatten(0, 1), h) for f, r, m, h in pieces]
+            split = {name: torch.split(values, size) for name, values in sample.items()}
+            pieces = (
+                {name: values[k] for name, values in split.items()} for k in range(self.options.accumulate)
+            )
+            yield [_batch(piece) for piece in pieces]
+
+
+def _batch(sample: Sample) -> Batch:
+    """Of `Scenes`' samples, stacked."""
+    lips = sample["lips"].flatten(0, 1) if "lips" in sample else None
+    frames, mels = sample["frames"].flatten(0, 1), sample["mels"].flatten(0, 1)
+    return Batch(frames, sample["reference"], mels, sample["mel"], lips)
 
 
 def _prepare(
@@ -149,6 +159,7 @@ def _prepare(
     judges = judges_of(options, place)
     run = _begun(folder, options, place, kind, clips.fingerprint if world.first else None)
     usable(clips)
+    _check_lips(options, run.network.config.lips)
     if options.hear and run.step == 0:
         _hear(run, clips, options, progress, torch.bfloat16 if kind is torch.bfloat16 else None)
     run.join(world)
@@ -163,11 +174,24 @@ def _prepare(
         options.clip,
         options.seed,
     )
-    taking = Taking(run.size, options.seed, options.balance, AUGMENTATION if options.augment else NONE)
-    work = _Work(Scenes(clips, taking), folder, options, world, run, method)
+    taking = Taking(
+        run.size, options.seed, options.balance, AUGMENTATION if options.augment else NONE, options.elsewhere,
+        options.tell_lips,
+    )  # fmt: skip
+    lips = measured_lips(clips) if options.tell_lips else ()
+    work = _Work(Scenes(clips, taking, lips), folder, options, world, run, method)
     if options.fresh and world.first:  # not before all else was found to be right
         checkpoints.clear(folder)
     return work
+
+
+def _check_lips(options: TrainOptions, lips: int) -> None:
+    if options.tell_lips and lips == 0:
+        raise OptionError("--tell-lips is for networks that hear by way of lips; leave it out.")
+    if (options.tell_lips or options.hear) and lips not in (0, LIPS):
+        raise OptionError(
+            f"The network hears {lips} apertures of the lips, and {LIPS} are measured; choose other sizes."
+        )
 
 
 def _hear(
@@ -204,7 +228,8 @@ def _begun(
         saved.load_into(run)
         if clips is not None:
             _tell(saved, options, clips)
-    run.network.audio_encoder.requires_grad_(not options.keep_hearing)
+    for part in run.network.hearing:
+        part.requires_grad_(not options.keep_hearing)
     if options.checkpoint_activations:
         checkpoint_activations(run.network)
     if options.compile:

@@ -28,20 +28,25 @@ class Batch:
         reference: another frame of each clip, [B, 3, S, S].
         mel: the window of each frame, as in sampling, [5·B, 80, 16].
         heard: for the expert, the window that begins with the first of the five frames, [B, 1, 80, 16].
+        lips: what the network is told of the lips instead of hearing it, [5·B, lips]; NaN where it hears.
     """
 
     frames: Tensor
     reference: Tensor
     mel: Tensor
     heard: Tensor
+    lips: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.heard)
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        moved = (x.to(device, non_blocking=True) for x in (self.frames, self.reference, self.mel, self.heard))
-        return Batch(*moved)
+        frames, reference, mel, heard = (
+            x.to(device, non_blocking=True) for x in (self.frames, self.reference, self.mel, self.heard)
+        )
+        lips = None if self.lips is None else self.lips.to(device, non_blocking=True)
+        return Batch(frames, reference, mel, heard, lips)
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def look(
     reference = batch.reference.repeat_interleave(FRAMES, dim=0)
     kind = batch.frames.device.type
     with torch.autocast(kind, half, enabled=half is not None):
-        found: Tensor = network(seen.x_t, seen.t, seen.condition, reference, batch.mel)
+        found: Tensor = network(seen.x_t, seen.t, seen.condition, reference, batch.mel, batch.lips)
     answer = found[:, :3].float()
     if prediction == "eps":
         return answer

@@ -43,6 +43,10 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
     "compile": (bool, "Let torch.compile make the network faster."),
     "workers": (int, "Processes that read data, for each that trains."),
     "balance": (float, "1: all clips are seen alike often; 0: all speakers."),
+    "elsewhere": (
+        float,
+        "Share of samples whose reference is a frame of another clip of the speaker, 0 to 1.",
+    ),
     "augment": (
         bool,
         "Change framing, colours and compression of the faces, loudness and noise of the sound, at random.",
@@ -53,6 +57,11 @@ TRAIN_TEXTS: dict[str, tuple[Any, str]] = {
         "for training from nothing on little data.",
     ),
     "keep_hearing": (bool, "Leave the audio encoder as it is; for weights that hear."),
+    "tell_lips": (
+        float,
+        "Share of samples, 0 to 1, in which a network whose sizes have `lips` is told how far they are open, "
+        "and need not hear it.",
+    ),
     "seed": (int, "Of the first weights, the order of the data and the noise."),
     "save_every": (int, "Steps between two checkpoints."),
     "keep": (int, "Checkpoints that are kept."),
