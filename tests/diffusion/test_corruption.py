@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lipdub.diffusion.corruption import corrupt, q_sample, roots, x0_estimate
-from lipdub.diffusion.denoiser import RESIDUAL_STD, Denoiser, x0_of
+from lipdub.diffusion.denoiser import FINE_STD, RESIDUAL_STD, Denoiser, coarse, x0_of
 from lipdub.diffusion.schedule import alphas_cumprod
 from tests.support.weights import small_network
 
@@ -102,22 +102,64 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(lambda x, e: x0_estimate(x, e, t), inputs)
 
 
-def test_a_residual_of_nothing_is_the_likeliest_image_between_reference_and_noisy_one() -> None:
-    # x₀ = r + σ_r·n and x_t = √ᾱ·x₀ + √(1 − ᾱ)·ε; the best estimate of x₀ from both is found by regression.
+def residual(shape: tuple[int, ...]) -> torch.Tensor:
+    """How far apart two frames of a person are: much where they are coarse, little where they are fine."""
+    rough = drawn(*shape, dtype=torch.float32)
+    low, high = coarse(rough), rough - coarse(rough)
+    lower = slice(shape[2] // 2, None)
+    return RESIDUAL_STD * low / low[:, :, lower].std() + FINE_STD * high / high[:, :, lower].std()
+
+
+@pytest.mark.parametrize("t", [100, 200, 300])
+def test_a_network_that_says_nothing_is_no_more_wrong_and_far_less_grainy_than_with_one_share(t: int) -> None:
+    shape = (4, 3, 64, 64)
+    reference, noise = (drawn(*shape, seed=k, dtype=torch.float32) for k in (1, 2))
+    x_0 = reference + residual(shape)
+    a = alphas_cumprod()[t]
+    signal, spread = math.sqrt(a), math.sqrt(1 - a)
+    x_t = signal * x_0 + spread * noise
+    found = x0_of("residual", x_t, torch.zeros_like(x_t), reference, signal, spread)
+    sigma = spread / signal
+    share = RESIDUAL_STD**2 / (sigma**2 + RESIDUAL_STD**2)  # EDM, eq. 7, with c_out·F = 0
+    alike = reference + share * (x_t / signal - reference)
+    ours, theirs = ((each - x_0)[:, :, 32:] for each in (found, alike))
+    assert ours.std() < 1.01 * theirs.std()
+    grain = [(each - coarse(each))[:, :, 32:].std() for each in (found - reference, alike - reference)]
+    assert grain[0] < 0.3 * grain[1]
+
+
+def test_what_the_network_adds_has_the_size_of_what_is_missing() -> None:
     for t in (50, 300, 800):
-        reference, apart, noise = (drawn(20000, seed=k) for k in range(3))
+        a = alphas_cumprod()[t]
+        signal, spread = math.sqrt(a), math.sqrt(1 - a)
+        reference, apart, noise = (drawn(1, 1, 200, 100, seed=k) for k in range(3))
         x_0 = reference + RESIDUAL_STD * apart
+        x_t = signal * x_0 + spread * noise
+        nothing, one = (
+            x0_of("residual", x_t, torch.full_like(x_t, f), reference, signal, spread) for f in (0.0, 1.0)
+        )
+        share = RESIDUAL_STD**2 / ((spread / signal) ** 2 + RESIDUAL_STD**2)
+        missing = x_0 - reference - share * (x_t / signal - reference)
+        assert (one - nothing).mean().item() == pytest.approx(missing.std().item(), rel=0.02)
+
+
+def test_a_residual_begins_with_the_reference_and_ends_with_the_image() -> None:
+    reference, x_0, noise = (drawn(1, 3, 32, 32, seed=k) for k in range(3))
+    for t, expected, tolerance in ((999, reference, 2e-3), (0, x_0, 0.2)):
         a = alphas_cumprod()[t]
         x_t = math.sqrt(a) * x_0 + math.sqrt(1 - a) * noise
-        both = torch.stack((x_t, reference), dim=1)
-        fitted = both @ torch.linalg.lstsq(both, x_0[:, None]).solution
         found = x0_of("residual", x_t, torch.zeros_like(x_t), reference, math.sqrt(a), math.sqrt(1 - a))
-        assert (found - fitted[:, 0]).square().mean() < 1e-3 * RESIDUAL_STD**2
-        # What is left has the size of F's factor, so that F itself has about 1.
-        factor = (
-            x0_of("residual", x_t, torch.ones_like(x_t), reference, math.sqrt(a), math.sqrt(1 - a)) - found
-        )
-        assert (x_0 - found).std().item() == pytest.approx(factor.mean().item(), rel=0.02)
+        assert (found - expected)[:, :, 16:].abs().max() < tolerance
+
+
+def test_what_is_coarse_has_the_mean_and_not_the_grain_and_knows_nothing_of_the_upper_half() -> None:
+    images = drawn(2, 3, 32, 32)
+    images[:, :, :16] = torch.nan
+    found = coarse(images)[:, :, 16:]
+    assert found.isfinite().all()
+    flat = torch.full((1, 3, 32, 32), 0.7)
+    torch.testing.assert_close(coarse(flat), flat)
+    assert 0.1 < found[:, :, 4:-4, 4:-4].std() < 0.25  # 1/(2·√π·1.5) = 0.19 of the grain is left
 
 
 def test_a_denoiser_takes_the_networks_answer_for_what_it_predicts() -> None:

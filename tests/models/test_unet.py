@@ -117,3 +117,27 @@ def test_a_patch_of_sound_folds_the_spectrogram_into_channels() -> None:
 def test_a_patch_of_sound_must_fit(patch: int) -> None:
     with pytest.raises(ValueError, match="audio's patch"):
         replace(small_network().config, audio_patch=patch)
+
+
+def test_lips_that_are_told_take_the_place_of_those_that_are_heard(inputs: list[Tensor]) -> None:
+    network = small_network(lips=5)
+    told = torch.full((2, 5), torch.nan)
+    told[1] = 1.5
+    with torch.inference_mode():
+        heard = network.before_style(inputs[4])
+        assert heard.shape == (2, 5)
+        as_heard, as_told = network(*inputs), network(*inputs, told)
+        again = network(*inputs, torch.stack([heard[0], told[1]]))
+    assert torch.equal(as_told[0], as_heard[0])
+    assert not torch.allclose(as_told[1], as_heard[1], atol=1e-3)
+    torch.testing.assert_close(again, as_told)
+
+
+def test_what_is_heard_and_what_it_looks_like_are_apart() -> None:
+    """Nothing but the last layer lies between apertures and style."""
+    network = small_network(lips=5)
+    hearing = {id(p) for part in network.hearing for p in part.parameters()}
+    named = {name for name, p in network.named_parameters() if id(p) in hearing}
+    audio = {name for name, _ in network.named_parameters() if name.startswith("audio_encoder")}
+    assert audio - named == {"audio_encoder_to_style.4.weight", "audio_encoder_to_style.4.bias"}
+    assert named < audio

@@ -55,7 +55,7 @@ def save_tiny_checkpoint(path: Path) -> Path:
     return path
 
 
-def small_network() -> Diff2Lip:
+def small_network(lips: int = 0) -> Diff2Lip:
     """A network of image size 16 with weights by name: milliseconds a step, for tests of properties."""
     config = Diff2LipConfig(
         image_size=16,
@@ -65,6 +65,7 @@ def small_network() -> Diff2Lip:
         attention_resolutions=(8,),
         head_width=32,
         audio_multipliers=(1,),
+        lips=lips,
     )
     with torch.device("meta"):
         network = Diff2Lip(config)

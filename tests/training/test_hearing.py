@@ -77,6 +77,20 @@ def test_it_tells_lips_from_sounds_it_never_heard(heard: Heard) -> None:
     assert all(torch.equal(network.state_dict()[name], tensor) for name, tensor in rest.items())
 
 
+def test_a_network_with_lips_names_them_itself(heard: Heard) -> None:
+    torch.manual_seed(0)
+    network = Diff2Lip(small_network(lips=LIPS).config)
+    learn_to_hear(network, heard, 60)
+    opened = openness(100, 99)
+    windows = MelReader(hum(opened, 99)).windows([Fraction(k, 25) for k in range(100)])
+    with torch.no_grad():
+        told = network.before_style(torch.from_numpy(windows))[:, LIPS // 2].numpy()
+        style = network.audio_style(torch.from_numpy(heard.mels.astype(np.float32)))
+    assert np.corrcoef(told, opened)[0, 1] > 0.8
+    assert told.std() == pytest.approx(1, abs=0.5)
+    torch.testing.assert_close(style.std(0), torch.ones(style.shape[1]), rtol=0.15, atol=0)
+
+
 def test_lips_that_rest_teach_nothing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"No lips move in the clips"):
         listen(Clips([shards_of(tmp_path, range(2), moving=0.001)]), 1.0)
@@ -122,3 +136,41 @@ def test_half_numbers_hear_as_well(heard: Heard) -> None:
 def test_weights_that_know_how_to_paint_are_not_made_to_hear_anew() -> None:
     with pytest.raises(OptionError, match=r"--hear is for random first weights"):
         TrainOptions(hear=100, init_from="weights.safetensors")
+
+
+def test_a_network_that_is_told_lips_learns_what_they_look_like_and_keeps_its_hearing(tmp_path: Path) -> None:
+    shards = shards_of(tmp_path / "shards", range(4))
+    sizes = tmp_path / "lips.json"
+    sizes.write_text(small_network(lips=LIPS).config.to_json())
+    choices = {"network": str(sizes), "hear": 3, "keep_hearing": True, "tell_lips": 1.0, "elsewhere": 0.5}
+    found = [
+        load_checkpoint(
+            loop.train(
+                [shards], tmp_path / f"run{steps}", small_options(tmp_path, steps=steps, **choices)
+            ).weights
+        )
+        for steps in (2, 4)
+    ]
+    first, longer = (network.state_dict() for network in found)
+    kept = {name for name in first if torch.equal(first[name], longer[name])}
+    heard = {name for name in first if name.startswith("audio_encoder")}
+    assert heard - kept == {"audio_encoder_to_style.4.weight", "audio_encoder_to_style.4.bias"}
+    assert not kept - heard - {"time_embed.0.bias"}
+
+
+@pytest.mark.parametrize(
+    ("lips", "choices", "said"),
+    [
+        (0, {"tell_lips": 0.5}, "--tell-lips is for networks that hear by way of lips"),
+        (3, {"tell_lips": 0.5}, "The network hears 3 apertures of the lips, and 5 are measured"),
+        (3, {"hear": 2}, "The network hears 3 apertures of the lips, and 5 are measured"),
+    ],
+)
+def test_only_lips_that_are_measured_can_be_told(
+    tmp_path: Path, lips: int, choices: dict[str, float], said: str
+) -> None:
+    sizes = tmp_path / "lips.json"
+    sizes.write_text(small_network(lips=lips).config.to_json())
+    options = small_options(tmp_path, network=str(sizes), **choices)
+    with pytest.raises(OptionError, match=said):
+        loop.train([shards_of(tmp_path / "shards", range(2))], tmp_path / "run", options)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lipdub.dataset.clips import Clips
+from lipdub.dataset.lips import LIPS, measured_lips
 from lipdub.dataset.sampling import SMALL_SET, order, other_windows, pick
 from lipdub.errors import DatasetError
 from lipdub.speech import log_mel
@@ -113,3 +114,49 @@ def test_augmentation_changes_all_frames_of_a_sample_alike(clips: Clips):
     moved = (b["frames"] - b["frames"][:1]).abs().amax((0, 1))  # what moves is the mouth alone
     assert moved[:32].max() < 0.5
     assert moved[32:].max() > 0.5
+
+
+def faces(pictures: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(pictures)[:, 8:72, 8:72]).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def test_a_reference_from_elsewhere_is_of_another_clip_of_the_speaker(tmp_path: Path):
+    files: dict[str, bytes] = {}
+    for number, speaker in enumerate(["a", "b", "a", "b", "alone"]):
+        files |= clip_files(f"clip{number}", 12, speaker, seed=number)
+    write_tar(tmp_path / "shard-000000.tar", files)
+    clips = Clips([tmp_path])
+    everything = {k: faces([clip.picture(frame) for frame in range(12)]) for k, clip in enumerate(clips)}
+    came = {share: [] for share in (0.0, 0.5, 1.0)}
+    for share, found in came.items():
+        scenes = Scenes(clips, replace(TAKING, elsewhere=share))
+        for scene in (scenes[number] for number in range(60)):
+            away = {
+                k: (each - scene["reference"]).abs().amax((1, 2, 3)).min() for k, each in everything.items()
+            }
+            found.append((int(scene["clip"]), {k for k in away if away[k] < 1e-6}))
+    other = {0: 2, 2: 0, 1: 3, 3: 1, 4: 4}
+    # Two clips may have a picture in common: a closed mouth is a closed mouth.
+    assert all(clip in shown for clip, shown in came[0.0])
+    assert all(other[clip] in shown for clip, shown in came[1.0])
+    strange = {share: sum(clip not in shown for clip, shown in found) for share, found in came.items()}
+    assert strange[0.0] == 0 < strange[0.5] < strange[1.0]
+
+
+def test_lips_that_are_told_are_those_of_the_frames(clips: Clips):
+    lips = measured_lips(clips)
+    scenes = Scenes(clips, replace(TAKING, told=0.5), lips)
+    told = 0
+    for number in range(40):
+        scene = scenes[number]
+        clip, first = int(scene["clip"]), pick(30, 2, *divmod(number, 5)).first
+        if scene["lips"].isnan().any():
+            assert scene["lips"].isnan().all()
+            assert scene["lips"].shape == (5, LIPS)
+            continue
+        told += 1
+        np.testing.assert_array_equal(scene["lips"], lips[clip][first : first + 5])
+    assert 10 < told < 30
+    scenes = Scenes(clips, replace(TAKING, told=1.0), [None] * 5)
+    assert scenes[0]["lips"].isnan().all()
+    assert "lips" not in Scenes(clips, TAKING)[0]
