@@ -1,20 +1,22 @@
 """Put trained weights into the package, as its draft weights.
 
-    python benchmarks/pack_draft.py run/skin/weights.safetensors run/all/weights.safetensors --louder 3
+    python benchmarks/pack_draft.py run/told-all/weights.safetensors --louder 2
 
 They are stored in half precision, with the sizes of the network in the metadata; their size and SHA-256 go into
-weights.toml. What was there before is replaced. Of several files of one training the mean is taken. L2 makes lips
-that move too little: with --louder the style, what the network is told of the sound, is that many times as large.
+weights.toml. What was there before is replaced. Of several files of one training the mean is taken. What is guessed from
+a sound varies less than lips do: with --louder the lips that are heard, or the style in networks that do not name lips, are
+that many times as large.
 """
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from lipdub.cache import sha256_of
-from lipdub.models import load_checkpoint
+from lipdub.models import Diff2Lip, load_checkpoint
 from lipdub.models.checkpoint import save_tensors
 from lipdub.models.config import METADATA_KEY
 
@@ -37,12 +39,7 @@ def main() -> None:
 
 
 def pack(weights: list[Path], louder: float) -> None:
-    network = load_checkpoint(weights[0])
-    states = [load_checkpoint(path).state_dict() for path in weights]
-    network.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
-    with torch.no_grad():
-        for parameter in network.audio_encoder_to_style[-1].parameters():
-            parameter.mul_(louder)
+    network = merged(weights, louder)
     halves = {name: tensor.half() for name, tensor in network.state_dict().items()}
     wrong = [name for name, tensor in halves.items() if not torch.isfinite(tensor).all()]
     if wrong:
@@ -50,6 +47,18 @@ def pack(weights: list[Path], louder: float) -> None:
     if 2 * sum(tensor.numel() for tensor in halves.values()) > LARGEST:
         raise SystemExit(f"The network is too large: in half precision it must fit {LARGEST / 1e6:.0f} MB.")
     save_tensors(halves, {METADATA_KEY: network.config.to_json()}, TARGET)
+
+
+def merged(weights: Sequence[Path], louder: float = 1.0) -> Diff2Lip:
+    """The mean of some files of one training; the sound moves the lips so many times as much."""
+    network = load_checkpoint(weights[0])
+    states = [load_checkpoint(path).state_dict() for path in weights]
+    network.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
+    last = network.audio_encoder_to_style[-2 if network.config.lips else -1]
+    with torch.no_grad():
+        for parameter in last.parameters():
+            parameter.mul_(louder)
+    return network
 
 
 def entered(catalogue: str, digest: str, size: int) -> str:
