@@ -13,7 +13,7 @@ from lipdub.models import Diff2Lip, load_checkpoint
 from lipdub.speech.reader import MelReader
 from lipdub.training import loop
 from lipdub.training.config import TrainOptions
-from lipdub.training.hearing import LIPS, Heard, learn_to_hear, listen, make_audible, moved
+from lipdub.training.hearing import LIPS, Heard, learn_to_hear, listen, make_audible
 from tests.support.shards import clip_files, hum, openness, write_tar
 from tests.support.training import small_options
 from tests.support.weights import small_network
@@ -174,14 +174,3 @@ def test_only_lips_that_are_measured_can_be_told(
     options = small_options(tmp_path, network=str(sizes), **choices)
     with pytest.raises(OptionError, match=said):
         loop.train([shards_of(tmp_path / "shards", range(2))], tmp_path / "run", options)
-
-
-def test_a_voice_is_moved_up_and_down_by_bands_and_parts_of_bands() -> None:
-    mels = torch.randn(4, 80, 16)
-    found = moved(mels, torch.tensor([0.0, 3.0, -2.0, 0.25]))
-    torch.testing.assert_close(found[0], mels[0])
-    torch.testing.assert_close(found[1, 3:], mels[1, :-3])
-    torch.testing.assert_close(found[1, :3], mels[1, :1].expand(3, 16))
-    torch.testing.assert_close(found[2, :-2], mels[2, 2:])
-    torch.testing.assert_close(found[2, -2:], mels[2, -1:].expand(2, 16))
-    torch.testing.assert_close(found[3, 1:], 0.75 * mels[3, 1:] + 0.25 * mels[3, :-1])

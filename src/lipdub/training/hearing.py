@@ -31,9 +31,6 @@ LOUDER = 0.5
 """Largest change of the level of a mel window, of 8: about 6 dB."""
 BRIGHTER = 0.5
 """Likewise of its uppermost band against its middle, and of its lowest the other way: microphones differ."""
-HIGHER = 4.0
-"""Bands, of 80, by which a voice is moved up or down at most: throats are longer or shorter (vocal tract
-length perturbation, Jaitly & Hinton 2013)."""
 SOUNDS = 2048
 """Mel windows of which means and deviations are taken."""
 
@@ -149,23 +146,12 @@ def learn_to_hear(
 
 
 def _elsewhere(mels: Tensor, draw: np.random.Generator) -> Tensor:
-    """Mel windows [B, 80, 16] as another throat might have said, and another microphone heard them."""
+    """Mel windows [B, 80, 16] as another microphone, near or far, might have heard them."""
     shape = (len(mels), 1, 1)
     louder, brighter = (draw.uniform(-most, most, shape) for most in (LOUDER, BRIGHTER))
     bands = np.linspace(-1, 1, mels.shape[1])[:, None]
     change = torch.from_numpy((louder + brighter * bands).astype(np.float32))
-    higher = torch.from_numpy(draw.uniform(-HIGHER, HIGHER, len(mels)))
-    return (moved(mels, higher) + change.to(mels)).clamp(-4, 4)
-
-
-def moved(mels: Tensor, bands: Tensor) -> Tensor:
-    """Mel windows [B, 80, 16], each moved up by so many bands [B]; beyond its ends it is as at its ends."""
-    last = mels.shape[1] - 1
-    at = (torch.arange(last + 1, device=mels.device) - bands.to(mels)[:, None]).clamp(0, last)
-    below = at.floor().clamp(max=last - 1)
-    share = (at - below)[:, :, None]
-    below = below.long()[:, :, None].expand_as(mels)
-    return mels.gather(1, below) * (1 - share) + mels.gather(1, below + 1) * share
+    return (mels + change.to(mels)).clamp(-4, 4)
 
 
 def make_audible(network: Diff2Lip, heard: Heard, draw: np.random.Generator) -> None:
