@@ -37,7 +37,8 @@ COMMON = [
     "--device", "cpu", "--precision", "bf16", "--augment", "--workers", "0", "--keep-hearing", "--clip", "10",
     "--save-every", "250", "--sample-every", "0", "--keep", "2", "--batch-size", "4",
 ]  # fmt: skip
-HEAR = ["--hear", "4200", "--preset", "reconstruction", "--steps", "1"]
+HEAR = ["--preset", "reconstruction", "--steps", "1"]
+"""One step after the hearing, which leaves weights."""
 EVENLY = ["--balance", "0.75"]
 """So that the words are a little more of what is heard and seen, and grid a little less."""
 LIPS = [
@@ -61,7 +62,7 @@ little louder again at the end."""
 Stage = tuple[str, int, dict[str, object], list[str]]
 """Name, processes, sizes, options; each begins with the weights of the one before."""
 FREELY: tuple[Stage, ...] = (
-    ("hear", 1, SMALL, HEAR),
+    ("hear", 1, SMALL, [*HEAR, "--hear", "4200"]),
     ("lips", 2, SMALL, LIPS),
     ("skin", 2, FREE, SKIN),
     ("all", 2, FREE, ALL),
