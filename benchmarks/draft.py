@@ -6,9 +6,9 @@
     python benchmarks/draft.py sheet     --work DIR
     python benchmarks/draft.py table     --work DIR
 
-`train` goes on where it was stopped, through all stages of `draft_recipe.py`; DIR of `--shards` has the folders that `lipdub prepare`
-made of the footage (see `SHARDS`). `measure` paints every frame of clips that nobody was trained on, with their
-own sound and the face of another clip of the speaker; `published` paints the authors' examples, on which the true
+`train` goes on where it was stopped, through all stages of `draft_recipe.py`; DIR of `--shards` has the folders that
+`lipdub prepare` made of the footage (see `SHARDS`). `measure` paints every frame of clips that nobody was trained on, with
+their own sound and the face of another clip of the speaker; `published` paints the authors' examples, on which the true
 mouth is somebody else's. Both keep what they found of each clip, and go on from there.
 """
 

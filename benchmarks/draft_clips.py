@@ -25,7 +25,7 @@ from lipdub.weights import locate
 
 BATCH, STRIP, LONG, ALIKE = 25, 6, 100, 32
 TRIED = slice(2, None, 10)
-"""Held-out clips on which trainings were compared and settings chosen; no figure that is told is of them."""
+"""Held-out clips on which trainings were compared and settings chosen; no figure of what is painted is of them."""
 SHARP_ROWS, SHARP_COLUMNS = slice(70, 118), slice(28, 100)
 """Of a face of 128x128 pixels, where the mouth is: its lower half without chin and cheeks."""
 

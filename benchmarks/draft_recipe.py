@@ -33,6 +33,7 @@ SMALL = FREE | {"image_size": 64, "patch": 2}
 SHARDS = ("shards-grid", "shards-words", "shards-filmed")
 """The first 350 clips of grid, all folders of words but c04, c13, c23, c30, and the filmed others."""
 RIDGE = 0.01
+"""Of the regression in `_joined`, for each frame."""
 COMMON = [
     "--device", "cpu", "--precision", "bf16", "--augment", "--workers", "0", "--keep-hearing", "--clip", "10",
     "--save-every", "250", "--sample-every", "0", "--keep", "2", "--batch-size", "4",

@@ -26,7 +26,7 @@ class Diff2LipConfig:
     default: squares of `patch` x `patch` pixels are folded into channels, so that the finest map is that much
     smaller (simple diffusion, arXiv 2301.11093, section 3); `audio_patch` does the same to the spectrogram of
     the audio encoder; `lips`, an odd number or 0, is how many numbers the sound becomes before it is a style,
-    the apertures of the lips in as many frames (see `training.hearing`), or 0 for no such narrow place; and
+    the apertures of the lips in as many frames (see `dataset.lips`), or 0 for no such narrow place; and
     `prediction` is what the first three channels of the answer are, ``eps``, the noise, or ``residual``, the
     difference from the reference (see `diffusion.denoiser.x0_of`).
     Raises `ValueError` when the sizes do not fit together.

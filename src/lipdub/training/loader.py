@@ -116,7 +116,7 @@ class Scenes(Samples):
 
     Args:
         clips, taking: see `Samples`.
-        lips: of each clip, see `hearing.measured_lips`.
+        lips: of each clip, see `dataset.lips.measured_lips`.
     """
 
     def __init__(self, clips: Clips, taking: Taking, lips: Sequence[NDArray[np.float32] | None] = ()) -> None:
