@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lipdub.models import Diff2Lip, Diff2LipConfig
 from lipdub.models.layers import timestep_embedding
+from lipdub.models.unet import LIPS_HEARD
 from tests.support.weights import small_network
 
 
@@ -131,6 +132,20 @@ def test_lips_that_are_told_take_the_place_of_those_that_are_heard(inputs: list[
     assert torch.equal(as_told[0], as_heard[0])
     assert not torch.allclose(as_told[1], as_heard[1], atol=1e-3)
     torch.testing.assert_close(again, as_told)
+
+
+def test_a_sound_asks_for_no_lips_that_nobody_has(inputs: list[Tensor]) -> None:
+    network = small_network(lips=5)
+    with torch.inference_mode():
+        for parameter in network.audio_encoder_to_style[3].parameters():
+            parameter.mul_(100)
+        heard = network.before_style(inputs[4])
+        assert heard.min() < LIPS_HEARD[0] and heard.max() > LIPS_HEARD[1]
+        wide_open = torch.full((2, 5), 2 * LIPS_HEARD[1])
+        told = network(*inputs, heard.clamp(*LIPS_HEARD))
+        assert torch.equal(network(*inputs), told)
+        beyond = network.audio_style(inputs[4], wide_open)
+    assert not torch.allclose(beyond, network.audio_style(inputs[4], wide_open / 2))  # what is told is as told
 
 
 def test_what_is_heard_and_what_it_looks_like_are_apart() -> None:

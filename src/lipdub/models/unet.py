@@ -19,6 +19,11 @@ from lipdub.models.layers import (
     zeroed,
 )
 
+LIPS_HEARD = (-2.0, 2.5)
+"""Apertures, as `dataset.lips` gives them, that a sound may ask for: 98 % of those that are measured lie between.
+
+What is told while a network learns to paint goes no further; what is heard may, in voices that were never heard."""
+
 
 class Diff2Lip(nn.Module):
     """Audio-conditioned diffusion UNet (Mukhopadhyay et al., WACV 2024, arXiv 2308.09716, section 3).
@@ -80,6 +85,8 @@ class Diff2Lip(nn.Module):
             [B, E] in the type of the weights, E being four times the base width.
         """
         heard = self.before_style(mel)
+        if self.config.lips:
+            heard = heard.clamp(*LIPS_HEARD)
         if lips is not None:
             heard = torch.where(lips.isnan(), heard, lips.to(heard))
         style: Tensor = self.audio_encoder_to_style[-1](heard[:, :, None, None])
