@@ -8,6 +8,7 @@ import sys
 import time
 import wave
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from lipdub import save_plan, weights
+from lipdub import Plan, SyncOptions, load_plan, preview, save_plan, sync, weights
 from lipdub.choices import PANELS, TEXTS
 from lipdub.cli import app
 from lipdub.options import KINDS
@@ -226,8 +227,34 @@ def test_where_no_hub_is_reached_the_draft_goes_on_if_it_may_and_says_so(job: Pa
         assert result.exit_code == 0, result.output
         told = json.loads(result.stdout)
         assert told["weights"] == "draft"
-        (said,) = [note for note in told["notes"] if "preview, painted with the weights draft" in note]
-        assert f"note: {said}\n" in result.stderr
+        for words in ("preview, painted with the weights draft", "plan again with --preset draft"):
+            (said,) = [note for note in told["notes"] if words in note]
+            assert f"note: {said}\n" in result.stderr
+
+
+@pytest.mark.usefixtures("no_hub")
+@pytest.mark.parametrize("module", ["pipeline", "compare"])
+def test_where_the_draft_stands_in_it_is_shown_and_given_what_suits_it(
+    job: Path, monkeypatch: pytest.MonkeyPatch, module: str
+):
+    decided: list[SyncOptions] = []
+
+    def decide(_movie: object, options: SyncOptions, *_more: object, **_most: object) -> Plan:
+        decided.append(options)
+        return load_plan(job / "plan.json")
+
+    monkeypatch.setattr(f"lipdub.{module}.decide", decide)
+    monkeypatch.setattr("lipdub.pipeline.fetch", lambda *_: None)  # the landmarker
+    options = SyncOptions(draft_if_offline=True, device="cpu")
+    inputs = job / "movie.mp4", job / "dub.wav"
+    made = {
+        "pipeline": lambda: sync(*inputs, job / "out.mp4", options=options),
+        "compare": lambda: preview(*inputs, job / "look.png", at=Fraction(3, 25), options=options),
+    }
+    result = made[module]()
+    assert result.weights == "draft"
+    assert not any("plan again" in note for note in result.notes)  # nobody gave one
+    assert [(each.shown_reference, each.sampling_steps) for each in decided] == [("first", 5)]
 
 
 @pytest.mark.usefixtures("no_hub")

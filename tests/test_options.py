@@ -55,6 +55,18 @@ def test_impossible_values_are_refused_at_birth(change):
 def test_steps_come_from_the_preset_unless_given():
     assert SyncOptions(preset="draft").sampling_steps == PRESETS["draft"].steps
     assert SyncOptions(preset="draft", steps=9).sampling_steps == 9
+    assert SyncOptions(weights="draft").sampling_steps == PRESETS["draft"].steps
+    assert SyncOptions(weights="draft", preset="fine").sampling_steps == PRESETS["fine"].steps
+    assert SyncOptions(weights="my.pt").sampling_steps == PRESETS["standard"].steps
+
+
+def test_what_suits_the_draft_comes_with_it_wherever_it_stands_in() -> None:
+    for options in (SyncOptions(), SyncOptions(weights="copy/of/draft.safetensors")):
+        drafted = options.painted_with("draft")
+        assert (drafted.sampling_steps, drafted.shown_reference) == (PRESETS["draft"].steps, "first")
+        assert options.painted_with("diff2lip") == options
+    chosen = SyncOptions(preset="standard", reference="same").painted_with("draft")
+    assert (chosen.sampling_steps, chosen.shown_reference) == (PRESETS["standard"].steps, "same")
     assert SyncOptions().sampling_steps == 25
 
 

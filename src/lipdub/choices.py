@@ -50,7 +50,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
         "Where --weights is not given and the published ones cannot be had, go on with the draft weights, "
         "and say so.",
     ),
-    "preset": (str, f"{PRESETS_IN_WORDS}."),
+    "preset": (str | None, f"{PRESETS_IN_WORDS}. Without it: draft for the draft weights, else standard."),
     "steps": (int | None, "Diffusion steps, instead of the preset's."),
     "sampler": (str, "How the diffusion is solved; there is one way, ddim."),
     "restorer": (
@@ -112,7 +112,7 @@ NETWORK = (
     "audio_offset", "overwrite",
 )  # fmt: skip
 PLANNING = (
-    "faces", "cues", "keep_unspoken", "reference", "seed", "start", "end", "speech", "audio_offset",
+    "faces", "cues", "keep_unspoken", "preset", "reference", "seed", "start", "end", "speech", "audio_offset",
     "debug_video", "overwrite", "fresh",
 )  # fmt: skip
 EVALUATION = (

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lipdub.checks import check_cues, check_faces, check_reference, checked_plan, files_of, soundtrack
 from lipdub.deciding import decide
-from lipdub.engine import Engine, as_painted, load_engine, restoring
+from lipdub.engine import Engine, load_engine, restoring
 from lipdub.errors import MediaError, OptionError, OutputError
 from lipdub.media.frames import read_frame_at, upright_image
 from lipdub.media.planes import as_planar, copy_frame, pts_of
@@ -108,7 +108,7 @@ def preview(
     pts = pts_of(frame)
     engine = Engine(inpainter, "given", None) if inpainter else load_engine(options, progress)
     engine = restoring(engine, options, progress) if inpainter else engine
-    options = as_painted(options, engine)
+    options = options.painted_with(engine.weights)
     frame = copy_frame(as_planar(frame))
     with tempfile.TemporaryDirectory(prefix="lipdub-") as folder:
         work = Path(folder)
@@ -125,7 +125,7 @@ def preview(
     decided = draw(before, plan, pts, scale)
     _save(np.hstack([before, upright_image(after, movie), decided]), output, options.overwrite)
     changed = bool(plan.at(pts))
-    notes = engine.notes + (plan.notes if changed else _why(plan, pts))
+    notes = engine.notes_on(given) + (plan.notes if changed else _why(plan, pts))
     return PreviewResult(output, float(movie.seconds(pts)), changed, notes, engine.weights)
 
 

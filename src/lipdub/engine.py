@@ -15,6 +15,7 @@ from lipdub.faces.identity import SFace
 from lipdub.faces.restore import Blended, OnnxRestorer, Restorer
 from lipdub.network import network_file
 from lipdub.options import DRAFT_WEIGHTS, SyncOptions
+from lipdub.plan import SAME, Plan
 from lipdub.progress import Progress, fetching, silent
 from lipdub.render import Crops, Inpainter, Threaded
 
@@ -44,6 +45,16 @@ class Engine:
     settings: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def notes_on(self, given: Plan | None) -> tuple[str, ...]:
+        """The notes, and what is to be said of a plan that was given and made for other weights."""
+        if given is None or self.weights != DRAFT_WEIGHTS or SAME not in given.edits["reference"]:
+            return self.notes
+        return (
+            *self.notes,
+            f"the plan shows each frame its own mouth, of which the weights {DRAFT_WEIGHTS} keep too much; "
+            "plan again with --preset draft.",
+        )
+
 
 def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
     """Load the network that the options name, onto the device they name (see `network.network_file`).
@@ -57,6 +68,8 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
 
     device, dtype = select_device(options.device, options.precision)
     file, notes = network_file(options, progress)
+    name = file.name or str(file.path)
+    options = options.painted_with(name)
     inpainter = LipInpainter(
         load_checkpoint(file.path),
         device,
@@ -73,13 +86,8 @@ def load_engine(options: SyncOptions, progress: Progress = silent) -> Engine:
         "seed": options.seed,
         "precision": str(dtype),
     }
-    engine = Engine(inpainter, file.name or str(file.path), file.sha256, settings, notes)
+    engine = Engine(inpainter, name, file.sha256, settings, notes)
     return restoring(engine, options, progress)
-
-
-def as_painted(options: SyncOptions, engine: Engine) -> SyncOptions:
-    """The options, naming the draft weights where they stand in: what a network is shown depends on them."""
-    return replace(options, weights=DRAFT_WEIGHTS) if engine.weights == DRAFT_WEIGHTS else options
 
 
 def restoring(engine: Engine, options: SyncOptions, progress: Progress = silent) -> Engine:

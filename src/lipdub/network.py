@@ -30,11 +30,11 @@ def network_file(options: SyncOptions, progress: Progress = silent) -> tuple[Wei
             _refuse_offline(name)
         return weights.resolve(name, progress=fetching(name, progress)), ()
     except WeightsUnavailableError as exc:
-        if options.weights is not None or name != DEFAULT_WEIGHTS:
-            raise
-        if not options.draft_if_offline:
+        if options.may_use_draft:
+            return weights.resolve(DRAFT_WEIGHTS), (_said(exc.why),)
+        if options.weights is None and name == DEFAULT_WEIGHTS:
             raise _offer(exc.why) from exc
-        return weights.resolve(DRAFT_WEIGHTS), (_said(exc.why),)
+        raise
 
 
 def _refuse_offline(name: str) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 from lipdub.errors import OptionError
 
@@ -32,7 +32,7 @@ KINDS: Mapping[str, type] = {
     "restorer": str, "restorer_strength": float, "draft_if_offline": bool,
 }  # fmt: skip
 OPTIONAL = frozenset(
-    {"weights", "steps", "batch_size", "start", "end", "plan", "language", "speech", "background",
+    {"weights", "preset", "steps", "batch_size", "start", "end", "plan", "language", "speech", "background",
      "work_dir", "cues", "debug_video", "restorer", "reference"}
 )  # fmt: skip
 SIGNED = frozenset({"audio_offset"})
@@ -62,7 +62,7 @@ class SyncOptions:
 
     Attributes:
         weights: a name of weights.toml or the path of a checkpoint; None takes the preset's.
-        preset: a row of `PRESETS`.
+        preset: a row of `PRESETS`; None is ``draft`` for the draft weights, and ``standard`` for all others.
         steps: DDIM steps, 1 to 1000; None takes the preset's.
         sampler: ``ddim``.
         reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
@@ -105,7 +105,7 @@ class SyncOptions:
     """
 
     weights: str | None = None
-    preset: str = "standard"
+    preset: str | None = None
     steps: int | None = None
     sampler: str = "ddim"
     reference: str | None = None
@@ -140,7 +140,8 @@ class SyncOptions:
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
             _of_kind(name, getattr(self, name), kind)
-        _one_of("preset", self.preset, PRESETS)
+        if self.preset is not None:
+            _one_of("preset", self.preset, PRESETS)
         _one_of("sampler", self.sampler, SAMPLERS)
         _one_of("precision", self.precision, PRECISIONS)
         _one_of("length", self.length, LENGTHS)
@@ -168,12 +169,12 @@ class SyncOptions:
     @property
     def sampling_steps(self) -> int:
         """DDIM steps: those asked for, else the preset's."""
-        return self.steps if self.steps is not None else PRESETS[self.preset].steps
+        return self.steps if self.steps is not None else self._preset.steps
 
     @property
     def network_weights(self) -> str:
         """Name or path of the weights: those asked for, else the preset's."""
-        return self.weights if self.weights is not None else PRESETS[self.preset].weights
+        return self.weights if self.weights is not None else self._preset.weights
 
     @property
     def shown_reference(self) -> str:
@@ -186,6 +187,19 @@ class SyncOptions:
     def may_use_draft(self) -> bool:
         """Whether the draft weights may stand in for the published ones, which nobody asked for by name."""
         return self.draft_if_offline and self.weights is None and self.network_weights == DEFAULT_WEIGHTS
+
+    @property
+    def _preset(self) -> Preset:
+        suits = "draft" if self.weights == DRAFT_WEIGHTS else "standard"
+        return PRESETS[self.preset or suits]
+
+    def painted_with(self, weights: str) -> Self:
+        """The options where it is known which weights paint: the draft's bring what suits them.
+
+        Args:
+            weights: their name, if they have one, or path.
+        """
+        return replace(self, weights=DRAFT_WEIGHTS) if weights == DRAFT_WEIGHTS else self
 
 
 def face_numbers(text: str) -> tuple[int, ...] | None:

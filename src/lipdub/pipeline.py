@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lipdub.checks import check_job, encoding_for
 from lipdub.deciding import decide, show_decisions
-from lipdub.engine import LANDMARKER, Engine, as_painted, fetch, load_engine, restoring
+from lipdub.engine import LANDMARKER, Engine, fetch, load_engine, restoring
 from lipdub.errors import OptionError
 from lipdub.identity import segments_of
 from lipdub.journal import Journal
@@ -116,7 +116,7 @@ def sync(
         engine = restoring(Engine(inpainter, "given", None), options, progress)
     with work_folder(folder, output, fresh=options.fresh, keep=options.keep_work) as work:
         engine = engine or load_engine(options, progress)
-        options = as_painted(options, engine)
+        options = options.painted_with(engine.weights)
         if given is None:  # after the network, in whose place others are offered where no hub is reached
             fetch(LANDMARKER, progress)
         sound = hear(track, work / "dub.pcm", progress)
@@ -128,7 +128,7 @@ def sync(
         if options.debug_video is not None:
             show_decisions(made, movie, options, sound.pcm, progress)
         output, notes = _put_together(job, picture, encoding)
-    said = [*engine.notes, *made.notes, *short_stems(made, stems), *encoding.notes]
+    said = [*engine.notes_on(given), *made.notes, *short_stems(made, stems), *encoding.notes]
     notes = [*said, *_picture_notes(picture, made), *notes]
     taken = time.monotonic() - began
     return SyncResult(

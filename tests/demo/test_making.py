@@ -77,7 +77,7 @@ def test_the_clip_is_as_long_as_the_speech(tmp_path: Path):
 
 def test_everything_that_is_offered_is_an_option_and_the_rest_is_the_weights_of_the_package():
     assert set(OFFERED) <= set(KINDS)
-    assert (DEMO.weights, DEMO.preset) == ("draft", "draft")
+    assert (DEMO.network_weights, DEMO.sampling_steps) == ("draft", 5)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import unicodedata
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,19 +63,20 @@ def job_key(job: Job, weights: str | None = None) -> str:
 
     Args:
         job: the row.
-        weights: name or path of those that paint, if they are others than the options name.
+        weights: name of those that paint, if the draft ones stand in.
     """
-    options = {f.name: str(getattr(job.options, f.name)) for f in fields(job.options)}
+    chosen = job.options.painted_with(weights or job.options.network_weights)
+    options = {f.name: str(getattr(chosen, f.name)) for f in fields(chosen)}
     parts = {
         "video": _file(job.video),
         "audio": _file(job.audio),
         "output": os.path.realpath(job.output),
-        "weights": _weights(weights or job.options.network_weights),
-        "reference": _reference(replace(job.options, weights=weights or job.options.weights).shown_reference),
-        "faces": _faces(job.options.faces),
-        "files": [_file(Path(name)) if name else None for name in _named_files(job.options)],
-        "stems": [_file(path) for path in _stems(job.options.cues)],
-        "steps": job.options.sampling_steps,
+        "weights": _weights(chosen.network_weights),
+        "reference": _reference(chosen.shown_reference),
+        "faces": _faces(chosen.faces),
+        "files": [_file(Path(name)) if name else None for name in _named_files(chosen)],
+        "stems": [_file(path) for path in _stems(chosen.cues)],
+        "steps": chosen.sampling_steps,
         "options": {name: value for name, value in options.items() if name not in _NOT_IN_KEY},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

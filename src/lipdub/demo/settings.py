@@ -2,7 +2,7 @@
 
 from lipdub.options import SyncOptions
 
-DEMO = SyncOptions(weights="draft", preset="draft", language="fra")
+DEMO = SyncOptions(preset="draft", language="fra")
 """The weights are those in the package: nothing large is fetched."""
 OFFERED = ("weights", "preset", "steps", "seed", "device", "precision", "batch_size", "overwrite", "fresh")
 """The options that a user may choose otherwise."""

@@ -1,7 +1,7 @@
 """The whole of `lipdub evaluate`: check, load, measure, write."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,9 @@ def run(
     check_task(task, None if only_rows else options.network_weights)
     check_folder(output)
     engine = None if only_rows else load_engine(options, progress)
+    if engine is not None:  # a path may be the draft's
+        shown = options.painted_with(engine.weights).shown_reference
+        task = replace(task, shot=replace(shot, reference=shown))
     result = evaluate(task, engine, _device(options), progress)
     files = write_results(task, result)
     table = to_terminal(table_of(task, result))
