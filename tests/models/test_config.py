@@ -92,12 +92,32 @@ def test_metadata_say_what_shapes_cannot() -> None:
         ("audio_multipliers", [0]),
         ("colour", 1),
         ("multipliers", 3),
+        ("patch", 0),
+        ("audio_patch", 3),
+        ("audio_patch", 16),
+        ("lips", 2),
+        ("lips", -5),
     ],
 )
 def test_impossible_metadata(field: str, value: object) -> None:
     stored = json.loads(Diff2LipConfig.tiny().to_json()) | {field: value}
     with pytest.raises(WeightsFormatError, match="no possible Diff2Lip network"):
         Diff2LipConfig.from_state_dict(tiny_shapes(), {"lipdub.config": json.dumps(stored)})
+
+
+@pytest.mark.parametrize(("audio_patch", "levels"), [(1, 6), (4, 4), (8, 3)])
+def test_the_map_of_the_sound_halves_as_often_as_it_can(audio_patch: int, levels: int) -> None:
+    sizes = {"width": 32, "multipliers": (1,), "head_width": 32, "audio_patch": audio_patch}
+    network = Diff2Lip(Diff2LipConfig(**sizes, audio_multipliers=(1,) * levels))
+    assert network.audio_style(torch.zeros(1, 80, 16)).shape == (1, 128)
+    with pytest.raises(ValueError, match="must halve"):
+        Diff2LipConfig(**sizes, audio_multipliers=(1,) * (levels + 1))
+
+
+@pytest.mark.parametrize("sizes", [{"patch": 2}, {"audio_patch": 4}, {"lips": 5}])
+def test_patches_and_lips_show_in_the_shapes(sizes: dict[str, int]) -> None:
+    config = replace(Diff2LipConfig.tiny(), **sizes, image_size=64 * sizes.get("patch", 1))
+    assert Diff2LipConfig.from_state_dict(shapes_of(config)) == config
 
 
 @pytest.mark.parametrize("stored", ["{", "[1]", "null", "3"])

@@ -1,6 +1,7 @@
 """One update: what is drawn, what computes in which type, what memory it takes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,6 +96,25 @@ def test_the_estimate_of_a_residual_is_that_of_sampling(batch: Batch) -> None:
     eps = look(network, batch, seen, None, "residual")
     expected = x0_of("residual", seen.x_t, answer, reference, *roots(seen.t, eps))
     torch.testing.assert_close(estimate(seen, eps)[:, :, 8:], expected[:, :, 8:], rtol=0, atol=1e-4)
+
+
+def test_the_network_is_told_the_lips_of_a_batch(batch: Batch) -> None:
+    seen, network = noisy(batch), small_network(lips=5)
+    told = replace(batch, lips=torch.linspace(-2, 2, 50).reshape(10, 5))
+    heard, found, flat = (
+        look(network, each, seen, None) for each in (batch, told, replace(told, lips=torch.zeros(10, 5)))
+    )
+    assert not torch.allclose(found, flat, atol=1e-4)
+    nothing = replace(batch, lips=torch.full((10, 5), torch.nan))
+    assert torch.equal(look(network, nothing, seen, None), heard)
+
+
+def test_a_mouth_that_counts_more_counts_in_the_update(batch: Batch) -> None:
+    plain, mouthy = run_of(), run_of()
+    one = update(plain, [batch], Method(PLAIN))
+    other = update(mouthy, [batch], Method(PLAIN, mouth=12))
+    assert other["simple"] == one["simple"]
+    assert other["l2"] != pytest.approx(one["l2"], rel=1e-3)
 
 
 def noisy(batch: Batch) -> Corrupted:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from math import isqrt
 from typing import Any, Self, TypeAlias
 
 from lipdub.errors import WeightsFormatError
@@ -59,7 +60,12 @@ class Diff2LipConfig:
         _check(self.res_blocks > 0, "every level needs a residual block")
         _check(self.patch > 0, "a patch has pixels")
         _check(self.audio_patch in (1, 2, 4, 8), "the audio's patch is 1, 2, 4 or 8")
-        _check(self.lips == 0 or self.lips % 2 == 1, "the apertures of lips are an odd number, or none")
+        halvings = max(0, len(self.audio_multipliers) - 3)
+        _check(16 // self.audio_patch >> halvings > 1, "the audio's map must halve from level to level")
+        _check(
+            self.lips == 0 or (self.lips > 0 and self.lips % 2 == 1),
+            "the apertures of lips are an odd number, or none",
+        )
         _check(
             self.image_size > 0
             and self.image_size % (self.patch * max(2, 2 ** (len(self.multipliers) - 1))) == 0,
@@ -87,9 +93,10 @@ class Diff2LipConfig:
     def from_state_dict(cls, shapes: Shapes, metadata: Mapping[str, str] | None = None) -> Self:
         """Sizes of the network that has parameters of these names and shapes.
 
-        Metadata written by `save_checkpoint` says all. Otherwise the shapes do, but for two things they
-        cannot show: heads are taken to be 64 channels wide (or the base width, where that is smaller),
-        and the coarsest maps 8x8. Raises `WeightsFormatError` when this is not a Diff2Lip network.
+        Metadata written by `save_checkpoint` says all. Otherwise the shapes do, but for three things they
+        cannot show, which are then as published: heads are taken to be 64 channels wide (or the base width,
+        where that is smaller), the coarsest maps 8x8, and what is predicted the noise. Raises
+        `WeightsFormatError` when this is not a Diff2Lip network.
         """
         stored = (metadata or {}).get(METADATA_KEY)
         try:
@@ -140,14 +147,15 @@ def _fields_from_shapes(shapes: Shapes) -> dict[str, Any]:
     levels, res_blocks = _levels(shapes)
     per_level = res_blocks + 1  # in the encoder a level ends with its downsampling
     starts = range(1, 1 + levels * per_level, per_level)
-    image_size = COARSEST << (levels - 1)
+    finest = COARSEST << (levels - 1)
     attended = [
-        image_size >> level for level, i in enumerate(starts) if f"input_blocks.{i}.1.qkv.weight" in shapes
+        finest >> level for level, i in enumerate(starts) if f"input_blocks.{i}.1.qkv.weight" in shapes
     ]
+    patch = isqrt(shapes["input_blocks.0.0.weight"][1] // 9)  # of three pictures of three colours
     audio_width = shapes["audio_encoder.time_embed.0.weight"][1]
     audio_blocks = _count(shapes, "audio_encoder.encoder_blocks")
     return {
-        "image_size": image_size,
+        "image_size": finest * patch,
         "width": width,
         "multipliers": _multipliers(shapes, "input_blocks", starts, width),
         "res_blocks": res_blocks,
@@ -157,6 +165,9 @@ def _fields_from_shapes(shapes: Shapes) -> dict[str, Any]:
         "audio_multipliers": _multipliers(
             shapes, "audio_encoder.encoder_blocks", range(1, audio_blocks, AUDIO_RES_BLOCKS + 1), audio_width
         ),
+        "patch": patch,
+        "audio_patch": isqrt(shapes["audio_encoder.encoder_blocks.0.0.weight"][1]),
+        "lips": shapes.get("audio_encoder_to_style.4.weight", (0, 0))[1],
     }
 
 

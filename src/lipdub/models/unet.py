@@ -20,9 +20,10 @@ from lipdub.models.layers import (
 )
 
 LIPS_HEARD = (-2.0, 2.5)
-"""Apertures, as `dataset.lips` gives them, that a sound may ask for: 98 % of those that are measured lie between.
+"""Apertures, as `dataset.lips` gives them, that a sound may ask for.
 
-What is told while a network learns to paint goes no further; what is heard may, in voices that were never heard."""
+98 % of those that are measured, which a network is told while it learns to paint, lie between; voices that
+were never heard would ask for others."""
 
 
 class Diff2Lip(nn.Module):

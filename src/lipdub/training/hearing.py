@@ -95,21 +95,18 @@ def learn_to_hear(
     half: torch.dtype | None = None,
     seed: int = 7,
     told: Callable[[int, float], None] = lambda step, loss: None,
-) -> nn.Module:
+) -> None:
     """Train the audio encoder, in place, to tell the aperture of the lips from a mel window.
 
     Args:
-        network: of which nothing else changes. Parameters that are not to be trained learn here, too.
+        network: of which what turns sound into a style changes, and nothing else. Parameters that are not to
+            be trained learn here, too.
         heard: what it learns from.
         steps: updates of `BATCH` frames; the learning rate falls to 0 in half a cosine.
         lr: the first learning rate.
         half: bfloat16, in which the network then computes, or None for float32.
         seed: of what is drawn.
         told: is told of each step and its loss.
-
-    Returns:
-        What reads the apertures [B, 5] off the style, or, in a network with `lips`, off those; of no use any
-        more but to judge what was learnt.
     """
     device, named = next(network.parameters()).device, bool(network.config.lips)
     said = network.before_style if named else network.audio_style
@@ -142,7 +139,6 @@ def learn_to_hear(
     for parameter in kept:
         parameter.requires_grad_(False)
         parameter.grad = None
-    return reader
 
 
 def _elsewhere(mels: Tensor, draw: np.random.Generator) -> Tensor:
