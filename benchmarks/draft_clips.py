@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from lipdub.evaluation.landmarks import aperture_agreement
 from lipdub.faces.detect import FaceLandmarker
 from lipdub.models import Diff2Lip, load_checkpoint
 from lipdub.options import PRESETS
-from lipdub.speech.reader import MelReader
+from lipdub.training.hearing import mels_of_frames
 from lipdub.training.loader import as_images
 from lipdub.weights import locate
 
@@ -76,8 +75,8 @@ def faces_lent(clips: list[Clip], lenders: list[Clip]) -> dict[str, tuple[Clip, 
     If there is no other, frames of its own.
 
     Returns:
-        The clip, the frame for the first half of the clip, and that for the second: in a clip's own case each is
-        a second away at least.
+        The clip, the frame for the first half of the clip, and that for the second: in a clip's own case its last
+        and its first, half the clip away at least.
     """
     looks = {clip.key: _upper_half(clip) for clip in lenders}
     lent = {}
@@ -104,8 +103,8 @@ def repainted(
     other, early, late = lent
     shown = {k: show(other.picture(k), other.margin, size, Look()) for k in {early, late}}
     references = [shown[early if k < clip.frames / 2 else late] for k in range(clip.frames)]
-    mels = MelReader(clip.sound()).windows([Fraction(k, 25) for k in range(clip.frames)])
-    return stored, faces, relipped(network, faces, references, torch.from_numpy(mels), steps)
+    mels = torch.from_numpy(mels_of_frames(clip))
+    return stored, faces, relipped(network, faces, references, mels, steps)
 
 
 def judged(

@@ -35,8 +35,7 @@ def published(given: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     truths = np.load(FOOTAGE / "published" / "true_apertures.npz")
     paths = sorted((FOOTAGE / "published").glob("*.mp4"), key=lambda path: path.name not in truths)
-    weights = "draft" if given.weights is None else str(given.weights)
-    options = SyncOptions(weights=weights, steps=given.steps, device="cpu")
+    options = SyncOptions(weights=str(given.weights), steps=given.steps, device="cpu")
     engine = load_engine(options)
     folder = given.work / f"published-{given.reference}"
     shot = Shot("cross", given.reference)

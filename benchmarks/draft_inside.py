@@ -2,23 +2,24 @@
 
 import argparse
 import json
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from draft_clips import untried
 from draft_recipe import SHARDS
 from lipdub.dataset.clips import Clip, Clips
+from lipdub.dataset.lips import STEADY
 from lipdub.diffusion.corruption import corrupt, roots
 from lipdub.diffusion.denoiser import x0_of
 from lipdub.models import Diff2Lip, load_checkpoint
-from lipdub.speech.reader import MelReader
+from lipdub.training.hearing import mels_of_frames
 from lipdub.training.loader import Scenes, Taking
 
 HELD_OUT = ("grid", "words", "generated")
 """Of folders `heldout-NAME`, beside those of `SHARDS`."""
-RIDGE, STEADY = 30.0, 0.005
+RIDGE = 30.0
 ESTIMATED, ESTIMATED_STEPS = 12, (50, 200, 400, 600, 800, 999)
 
 
@@ -26,7 +27,7 @@ def hearing(given: argparse.Namespace) -> None:
     """What the style tells of the lips, by a straight line through it: of random weights, and of the trained ones."""
     torch.set_num_threads(1)
     learnt = [clip for name in SHARDS for clip in list(Clips([given.shards / name]))[::12]]
-    held = {name: list(Clips([given.shards / f"heldout-{name}"]))[::3] for name in HELD_OUT}
+    held = {name: untried(list(Clips([given.shards / f"heldout-{name}"])))[::3] for name in HELD_OUT}
     trained = load_checkpoint(given.weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
@@ -58,9 +59,8 @@ def hearing(given: argparse.Namespace) -> None:
 def _style_and_lips(network: Diff2Lip, clip: Clip) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The style of each frame's sound, and the aperture less the clip's mean; frames without one are left out."""
     aperture = np.array(clip.meta["aperture"], np.float64)
-    mels = MelReader(clip.sound()).windows([Fraction(k, 25) for k in range(clip.frames)])
     with torch.inference_mode():
-        style = network.audio_style(torch.from_numpy(mels)).numpy().astype(np.float64)
+        style = network.audio_style(torch.from_numpy(mels_of_frames(clip))).numpy().astype(np.float64)
     known = np.isfinite(aperture)
     return style[known], aperture[known] - aperture[known].mean()
 

@@ -31,7 +31,7 @@ FIGURES = {
     "l1": "error, grey levels",
 }
 TEXT = """Every frame of clips that nobody was trained on is painted in five steps, with the clip's own sound and the
-face of another clip of the speaker, the one that looks most alike (or of the same, a second away, where he has one).
+face of another clip of the speaker, the one that looks most alike (or of the same, half of it away, where he has only one).
 Correlation of the aperture of the lips with the true one at lag 0, mean over clips (95 % interval, bootstrap over clips);
 *shifted by half the clip* is what chance makes of it. Sharpness is of the mouth at 128 pixels: variance of the Laplacian
 and mean square of the gradient, over those of the true frames. Every tenth clip, on which settings were chosen, is left

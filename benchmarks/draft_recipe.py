@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from lipdub.dataset.clips import Clip, Clips
 from lipdub.models import Diff2Lip, load_checkpoint
 from lipdub.models.checkpoint import read_weights, save_checkpoint, save_tensors
 from lipdub.models.config import METADATA_KEY
-from lipdub.speech.reader import MelReader
+from lipdub.training.hearing import mels_of_frames
 from pack_draft import merged
 
 NETWORK = {
@@ -151,10 +150,7 @@ def _joined(painter: Diff2Lip, hearing: Diff2Lip, clips: Sequence[Clip], ridge: 
     Its last layer makes of the lips that it hears the style that `painter` made of the sound, as nearly as a linear
     function can (ridge regression over the clips: 0.70 of the variance).
     """
-    mels = [
-        torch.from_numpy(MelReader(clip.sound()).windows([Fraction(k, 25) for k in range(clip.frames)]))
-        for clip in clips
-    ]
+    mels = [torch.from_numpy(mels_of_frames(clip)) for clip in clips]
     lips = torch.cat([hearing.before_style(each) for each in mels]).double()
     styles = torch.cat([painter.audio_style(each) for each in mels]).double()
     mean_lips, mean_style = lips.mean(0), styles.mean(0)

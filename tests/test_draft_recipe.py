@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from lipdub.cli import app
 from lipdub.dataset.clips import Clips
 from lipdub.models import Diff2Lip, Diff2LipConfig, load_checkpoint
 from lipdub.models.checkpoint import save_checkpoint
@@ -28,6 +30,18 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 def saved(network: Diff2Lip, path: Path) -> Path:
     save_checkpoint(network, path)
     return path
+
+
+def test_every_stage_is_one_that_the_command_knows(tmp_path: Path) -> None:
+    from draft_recipe import BY_LIPS, COMMON, FREELY, HEAR_LIPS
+
+    stages = [*FREELY, HEAR_LIPS, *BY_LIPS]
+    for name, _, sizes, options in stages:
+        Diff2LipConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()})
+        found = CliRunner().invoke(app, ["train", str(tmp_path / "none"), "-o", "run", *COMMON, *options])
+        assert (found.exit_code, found.stderr.count("\n")) == (2, 1), (name, found.output)
+        assert "none" in found.stderr, name  # the shards are all that is wrong
+    assert len({name for name, *_ in stages}) == len(stages)
 
 
 def test_the_mean_of_two_files_with_louder_lips(tmp_path: Path) -> None:

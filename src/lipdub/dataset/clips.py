@@ -179,7 +179,7 @@ def _clip(shard: Path, key: str, files: list[Member]) -> Clip:
     clip = Clip(shard, key, frames, "", 0, 0.0, places)
     meta = clip.meta
     try:
-        wrong = meta["format"] != FORMAT or meta["frames"] != frames
+        wrong = meta["format"] != FORMAT or meta["frames"] != frames or len(meta["aperture"]) != frames
         size, margin, speaker = int(meta["size"]), float(meta["margin"]), str(meta["speaker"])
     except (KeyError, TypeError, ValueError):
         wrong = True

@@ -39,7 +39,7 @@ def measured_lips(clips: Sequence[Clip]) -> list[NDArray[np.float32] | None]:
 
 def _curve(clip: Clip) -> NDArray[np.float64] | None:
     """The aperture of each frame less the clip's mean, gaps filled; None where it is known of too few."""
-    aperture = np.asarray(clip.meta["aperture"], np.float64)[: clip.frames]
+    aperture = np.asarray(clip.meta["aperture"], np.float64)
     known = np.isfinite(aperture)
     if known.sum() < LIPS:
         return None

@@ -75,15 +75,17 @@ def listen(clips: Sequence[Clip], balance: float) -> Heard:
     frames: Counter[str] = Counter()
     for clip, each in moving:
         frames[clip.speaker] += len(each)
-    mels = [
-        MelReader(clip.sound()).windows([Fraction(k, RATE) for k in range(len(each))]).astype(np.float16)
-        for clip, each in moving
-    ]
+    mels = [mels_of_frames(clip).astype(np.float16) for clip, _ in moving]
     shares = np.concatenate(
         [np.full(len(each), float(frames[clip.speaker]) ** (balance - 1)) for clip, each in moving]
     )
     lips = np.concatenate([each for _, each in moving])
     return Heard(np.concatenate(mels), lips, shares / shares.sum())
+
+
+def mels_of_frames(clip: Clip) -> NDArray[np.float32]:
+    """The mel window of each frame of a clip, [n, 80, 16]."""
+    return MelReader(clip.sound()).windows([Fraction(k, RATE) for k in range(clip.frames)])
 
 
 def learn_to_hear(
