@@ -297,6 +297,17 @@ def test_rows_with_the_same_choices_share_one_network(write, run, loader, record
     assert len({id(engine) for engine in engines}) == 3
 
 
+def test_a_preset_that_is_named_may_be_another_network(write, run, loader):
+    """Where the draft stands in, it takes its own steps unless others are asked for."""
+    path = write(
+        "a.mp4,a.wav,1.mp4,",
+        "b.mp4,a.wav,2.mp4,standard",
+        header="video,audio,output,preset",
+    )
+    run(path, SyncOptions(draft_if_offline=True))
+    assert [options.painted_with("draft").sampling_steps for options in loader.loaded] == [5, 25]
+
+
 def test_nothing_is_loaded_for_finished_rows(write, run, loader):
     path = write(*ROWS)
     run(path)

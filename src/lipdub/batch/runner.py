@@ -238,6 +238,7 @@ def _choices(options: SyncOptions) -> tuple[object, ...]:
     return (
         options.network_weights,
         options.may_use_draft,
+        options.preset,
         options.sampling_steps,
         options.sampler,
         options.device,

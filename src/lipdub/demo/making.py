@@ -69,7 +69,8 @@ def make_demo(
         LipdubError: see `lipdub.sync`.
     """
     check_container(output)
-    for path in (output, *(names := kept_names(output) if keep_inputs else ())):
+    names = kept_names(output) if keep_inputs else ()
+    for path in (output, *names):
         check_output(path, (), options.overwrite)
     portrait = read_portrait(portrait_file())
     with workspace(output) as folder:

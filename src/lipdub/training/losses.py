@@ -80,9 +80,9 @@ def l_simple(eps: Tensor, noise: Tensor) -> Tensor:
 def l2(frames: Tensor, clean: Tensor, mouth: float = 1.0) -> Tensor:
     """‖x̂₀ − x₀‖² on the lower half, its mean over pixels and channels.
 
-    This is L_simple times (1 − ᾱ_t)/ᾱ_t, exactly: 1 at t = 258, 24,777 at t = 999, 1311 in the mean over
-    all steps. As published it therefore drowns L_simple, and is ruled by the steps that know least of
-    the face; weighted by ᾱ_t it is L_simple times 1 − ᾱ_t.
+    With `mouth` 1 this is L_simple times (1 − ᾱ_t)/ᾱ_t, exactly: 1 at t = 258, 24,777 at t = 999, 1311 in the
+    mean over all steps. As published it therefore drowns L_simple, and is ruled by the steps that know least
+    of the face; weighted by ᾱ_t it is L_simple times 1 − ᾱ_t.
 
     Args:
         frames: x̂₀ [N, 3, H, W].
