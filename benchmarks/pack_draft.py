@@ -1,6 +1,6 @@
 """Put trained weights into the package, as its draft weights.
 
-    python benchmarks/pack_draft.py run/told-all/weights.safetensors --louder 2.5
+    python benchmarks/pack_draft.py run/told-on/weights.safetensors --louder 2.5
 
 They are stored in half precision, with the sizes of the network in the metadata; their size and SHA-256 go into
 weights.toml. What was there before is replaced. Of several files of one training the mean is taken. What is guessed from
