@@ -60,6 +60,7 @@ class Diff2LipConfig:
         _check(self.res_blocks > 0, "every level needs a residual block")
         _check(self.patch > 0, "a patch has pixels")
         _check(self.audio_patch in (1, 2, 4, 8), "the audio's patch is 1, 2, 4 or 8")
+        # Of the sound's 64 x 16 places, the first two halvings are of the height alone.
         halvings = max(0, len(self.audio_multipliers) - 3)
         _check(16 // self.audio_patch >> halvings > 1, "the audio's map must halve from level to level")
         _check(
