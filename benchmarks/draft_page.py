@@ -115,7 +115,7 @@ def _estimates_told(work: Path) -> list[str]:
     lines = [[name, *(f"{value:.1f}" for value in row.values())] for name, row in rows.items()]
     text = (
         "How far the one-step estimate of the clean face is off, by diffusion step (RMS, grey levels of the lower half, "
-        f"{ESTIMATED} held-out clips), beside the reference itself. With a network that says the noise, an error is "
+        f"the first {ESTIMATED} held-out clips, tried ones too), beside the reference itself. With a network that says the noise, an error is "
         "157 times as large at step 999 as at 258; here none is enlarged, so the terms that judge the estimate see a face "
         "at every step, and need no weighting by step:"
     )

@@ -257,6 +257,19 @@ def test_where_the_draft_stands_in_it_is_shown_and_given_what_suits_it(
     assert [(each.shown_reference, each.sampling_steps) for each in decided] == [("first", 5)]
 
 
+def test_a_plan_can_be_made_for_the_draft(job: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[SyncOptions] = []
+
+    def write_plan(_video: Path, _output: Path, options: SyncOptions, *_more: object) -> Plan:
+        asked.append(options)
+        return load_plan(job / "plan.json")
+
+    monkeypatch.setattr("lipdub.deciding.write_plan", write_plan)
+    for more in ([], ["--preset", "draft"], ["--preset", "draft", "--reference", "pose"]):
+        assert lipdub("plan", job / "movie.mp4", "-o", job / "new.json", *more).exit_code == 0
+    assert [options.shown_reference for options in asked] == ["same", "first", "pose"]
+
+
 @pytest.mark.usefixtures("no_hub")
 def test_a_row_of_a_batch_may_go_on_with_the_draft(job: Path):
     (job / "m.csv").write_text(

@@ -1,5 +1,6 @@
 """Reading shards: against the tarfile module, bit for bit, and what is said of damaged ones."""
 
+import json
 import pickle
 import tarfile
 from pathlib import Path
@@ -109,10 +110,19 @@ def test_a_clip_that_lacks_a_part_is_named(tmp_path: Path, drop: str, said: str)
         Clips([tmp_path])
 
 
-@pytest.mark.parametrize("json", [b"{", b"[]", b"{}", b'{"format": 2, "frames": 6, "size": 80}'])
-def test_json_that_does_not_fit_is_refused(tmp_path: Path, json: bytes):
-    write_tar(tmp_path / "shard-000000.tar", clip_files("a", 6) | {"a.json": json})
+@pytest.mark.parametrize("told", [b"{", b"[]", b"{}", b'{"format": 2, "frames": 6, "size": 80}'])
+def test_json_that_does_not_fit_is_refused(tmp_path: Path, told: bytes):
+    write_tar(tmp_path / "shard-000000.tar", clip_files("a", 6) | {"a.json": told})
     with pytest.raises(DatasetError, match=r"the JSON of .*a (is damaged|does not fit)"):
+        Clips([tmp_path])
+
+
+@pytest.mark.parametrize("aperture", [None, [0.1] * 5, [0.1] * 7])
+def test_a_clip_has_an_aperture_for_each_frame(tmp_path: Path, aperture: object):
+    files = clip_files("a", 6)
+    told = {**json.loads(files["a.json"]), "aperture": aperture}
+    write_tar(tmp_path / "shard-000000.tar", files | {"a.json": json.dumps(told).encode()})
+    with pytest.raises(DatasetError, match=r"the JSON of a does not fit"):
         Clips([tmp_path])
 
 

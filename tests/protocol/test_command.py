@@ -1,12 +1,13 @@
 """The command line: a table on standard output, one sentence for what is wrong."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from lipdub import cli
+from lipdub import cli, weights
 from tests.support.weights import save_tiny_checkpoint
 
 
@@ -31,3 +32,22 @@ def test_evaluate(clips: Path, tmp_path: Path):
     bad = CliRunner().invoke(cli.app, [*command, "--mode", "both"])
     assert bad.exit_code == 2
     assert bad.stderr == "lipdub: --mode takes cross or reconstruction, not 'both'.\n"
+
+
+@pytest.mark.usefixtures("stand_ins")
+def test_the_draft_is_shown_what_suits_it_under_whatever_name(clips: Path, tmp_path: Path):
+    pairs, copy = tmp_path / "pairs.txt", tmp_path / "copy.safetensors"
+    pairs.write_text("sound view\n")
+    shutil.copy(weights.locate("draft"), copy)
+    made = {}
+    for name, more in {
+        "named": ["draft"],
+        "copied": [str(copy)],
+        "same": [str(copy), "--reference", "same"],
+    }.items():
+        command = ["evaluate", "--pairs", str(pairs), "--root", str(clips), "-o", str(tmp_path / name)]
+        done = CliRunner().invoke(cli.app, [*command, "--steps", "1", "--device", "cpu", "--weights", *more])
+        assert done.exit_code == 0, done.stderr
+        made[name] = (tmp_path / name / "cross.json").read_text()
+    assert made["copied"] == made["named"]
+    assert made["same"] != made["named"]
