@@ -53,7 +53,7 @@ FOUND = """What was found on the way, on few clips of those on which settings we
 | 4,600 updates with voices moved up and down by up to 4 mel bands: grid, words (not kept) | 0.76, 0.48 |
 | how many times as far apart heard lips are put, 1.5, 2.5, 3.5 (after the same 6,750), 7 clips of people never seen: agreement; movement over the true one | 0.50, 0.52, 0.50; 1.08, 1.36, 1.53 |
 | the same 2 and 2.5 (the weights of the package), 15 clips | 0.43, 0.43; 0.94, 1.05 |
-| one frame of each of 16 held-out clips as `sync --preset draft` pasted it (shown the clip's first frame, own sound) and one as filmed, enlarged, shown to a vision model that knew no more | it took 15 of the 16 painted ones for painted and no other; of the painted mouths it called 4 plausible, 6 so-so, 6 not (earlier weights, 14 faces: 2, 5, 7): open ones have streaks or a grey or violet block for teeth, and a broken outline of the lower lip; closed ones pass; GRID 2, 2, 0; words 1, 4, 3; generated 1, 0, 3 |"""
+| one frame of each of 16 held-out clips as `sync --preset draft --reference first` pasted it (own sound) and one as filmed, enlarged, shown to a vision model that knew no more | it took 15 of the 16 painted ones for painted and no other; of the painted mouths it called 4 plausible, 6 so-so, 6 not (earlier weights, 14 faces: 2, 5, 7): open ones have streaks or a grey or violet block for teeth, and a broken outline of the lower lip; closed ones pass; GRID 2, 2, 0; words 1, 4, 3; generated 1, 0, 3 |"""
 
 
 def rows_of(work: Path, name: str) -> list[dict[str, float]]:

@@ -254,7 +254,7 @@ def test_where_the_draft_stands_in_it_is_shown_and_given_what_suits_it(
     result = made[module]()
     assert result.weights == "draft"
     assert not any("plan again" in note for note in result.notes)  # nobody gave one
-    assert [(each.shown_reference, each.sampling_steps) for each in decided] == [("first", 5)]
+    assert [(each.shown_reference, each.sampling_steps) for each in decided] == [("pose", 5)]
 
 
 def test_a_plan_can_be_made_for_the_draft(job: Path, monkeypatch: pytest.MonkeyPatch):
@@ -265,9 +265,9 @@ def test_a_plan_can_be_made_for_the_draft(job: Path, monkeypatch: pytest.MonkeyP
         return load_plan(job / "plan.json")
 
     monkeypatch.setattr("lipdub.deciding.write_plan", write_plan)
-    for more in ([], ["--preset", "draft"], ["--preset", "draft", "--reference", "pose"]):
+    for more in ([], ["--preset", "draft"], ["--preset", "draft", "--reference", "first"]):
         assert lipdub("plan", job / "movie.mp4", "-o", job / "new.json", *more).exit_code == 0
-    assert [options.shown_reference for options in asked] == ["same", "first", "pose"]
+    assert [options.shown_reference for options in asked] == ["same", "pose", "first"]
 
 
 @pytest.mark.usefixtures("no_hub")

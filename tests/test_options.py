@@ -63,7 +63,7 @@ def test_steps_come_from_the_preset_unless_given():
 def test_what_suits_the_draft_comes_with_it_wherever_it_stands_in() -> None:
     for options in (SyncOptions(), SyncOptions(weights="copy/of/draft.safetensors")):
         drafted = options.painted_with("draft")
-        assert (drafted.sampling_steps, drafted.shown_reference) == (PRESETS["draft"].steps, "first")
+        assert (drafted.sampling_steps, drafted.shown_reference) == (PRESETS["draft"].steps, "pose")
         assert options.painted_with("diff2lip") == options
     chosen = SyncOptions(preset="standard", reference="same").painted_with("draft")
     assert (chosen.sampling_steps, chosen.shown_reference) == (PRESETS["standard"].steps, "same")
@@ -199,7 +199,7 @@ def test_every_option_has_a_kind_and_the_network_knows_its_names():
 
 def test_the_draft_is_shown_another_frame_unless_a_reference_is_asked_for() -> None:
     assert SyncOptions().shown_reference == "same"
-    assert SyncOptions(preset="draft").shown_reference == "first"
-    assert SyncOptions(weights="draft").shown_reference == "first"
+    assert SyncOptions(preset="draft").shown_reference == "pose"
+    assert SyncOptions(weights="draft").shown_reference == "pose"
     assert SyncOptions(preset="draft", weights="diff2lip").shown_reference == "same"
-    assert SyncOptions(preset="draft", reference="pose").shown_reference == "pose"
+    assert SyncOptions(preset="draft", reference="first").shown_reference == "first"

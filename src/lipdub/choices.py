@@ -36,9 +36,9 @@ TEXTS: dict[str, tuple[Any, str]] = {
     ),
     "reference": (
         str | None,
-        "What the network is shown of the person: same (each frame itself; the default), first (the default "
-        "of the draft weights), random, pose (a frame, of any shot, with the mouth at rest and the head "
-        "held alike; changed only between sentences), or a picture.",
+        "What the network is shown of the person: same (each frame itself; the default), first, random, pose "
+        "(the default of the draft weights: a frame, of any shot, with the mouth at rest and the head held "
+        "alike; changed only between sentences), or a picture.",
     ),
     "weights": (
         str | None,

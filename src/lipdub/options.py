@@ -68,7 +68,7 @@ class SyncOptions:
         reference: ``same`` (the frame itself, as published), ``first``, ``random`` (another frame at least a
             second away), ``pose`` (a frame of the same person, of any shot, with the mouth at rest and the
             head held alike; changed in pauses, never inside a sentence), or the path of a picture of the
-            person. None is ``first`` for the draft weights, which keep too much of a mouth that they are
+            person. None is ``pose`` for the draft weights, which keep too much of a mouth that they are
             shown, and ``same`` for all others.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``auto``, ``fp32``, ``bf16`` or ``fp16``.
@@ -181,7 +181,7 @@ class SyncOptions:
         """What the network is shown of the person: what was asked for, else what suits its weights."""
         if self.reference is not None:
             return self.reference
-        return "first" if self.network_weights == DRAFT_WEIGHTS else "same"
+        return "pose" if self.network_weights == DRAFT_WEIGHTS else "same"
 
     @property
     def may_use_draft(self) -> bool:
